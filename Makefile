@@ -1,0 +1,33 @@
+PY := .venv/bin/python
+UV_VERSION = $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
+
+.PHONY: env demo test lint bench lock
+
+env: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml tools/newest_python.sh
+	rm -rf .venv
+	$$(sh tools/newest_python.sh) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
+	$(PY) -m uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: env
+	$(PY) -m packages.cli.main demo $(if $(ONCE),--once)
+
+test: env
+	$(PY) -m pytest -n 2 --dist loadgroup
+
+lint: env
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy -p zarr_fuse -p packages.common -p packages.cli -p services
+	.venv/bin/lint-imports
+
+bench: env
+	$(PY) -m bench
+
+lock: env
+	$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
