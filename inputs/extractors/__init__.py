@@ -1,0 +1,1 @@
+"""Extractor functions of the configured endpoints."""
