@@ -1,0 +1,1 @@
+"""What the services and the command line share: configuration, queue, object storage, payload checks."""

@@ -1,0 +1,1 @@
+"""The pydantic models of the configuration and of the metadata beside each payload."""

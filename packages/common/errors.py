@@ -1,0 +1,122 @@
+"""The exceptions of `packages.common`, grouped by what a handler would do about them.
+
+    IngressError
+    ├── ConfigurationError                     ValueError         .problems
+    ├── NodePathError                          ValueError
+    ├── PayloadError                           ValueError         .line, .column, .hint
+    │   └── EmptyPayloadError
+    ├── UnsupportedTypeError                   ValueError
+    ├── MetadataError                          ValueError
+    ├── ItemNotFoundError                      LookupError
+    └── StorageError                           OSError
+        ├── ObjectMissingError                 + FileNotFoundError
+        ├── StorageAccessError                 + PermissionError
+        └── StorageUnavailableError                               retryable
+
+`kind` is stable and only ever added; `retryable` says that the same call may succeed later by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class IngressError(Exception):
+    """Base of every error that the queue, the configuration and the payload checks raise on purpose."""
+
+    kind: ClassVar[str] = "ingress"
+    retryable: ClassVar[bool] = False
+
+    @property
+    def message(self) -> str:
+        """The sentence to show."""
+        return str(self.args[0]) if self.args else self.kind
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigurationError(IngressError, ValueError):
+    """Settings or configuration are wrong; `problems` holds one sentence each, with file and line."""
+
+    kind = "configuration"
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class NodePathError(IngressError, ValueError):
+    """A node path, endpoint name or item id is not one that may become part of an object key."""
+
+    kind = "node_path"
+
+
+class PayloadError(IngressError, ValueError):
+    """A payload is not what its type says; `line` and `column` count from 1, `hint` says what may help."""
+
+    kind = "payload"
+
+    def __init__(
+        self, message: str, line: int | None = None, column: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, line, column, hint)
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+    def __str__(self) -> str:
+        places = [("line", self.line), ("column", self.column)]
+        where = ", ".join(f"{name} {number}" for name, number in places if number is not None)
+        text = f"{self.message} ({where})" if where else self.message
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class EmptyPayloadError(PayloadError):
+    """A payload holds no bytes, or a header and no rows."""
+
+    kind = "payload_empty"
+
+
+class UnsupportedTypeError(IngressError, ValueError):
+    """A content type or content encoding that the product does not take."""
+
+    kind = "unsupported_type"
+
+
+class MetadataError(IngressError, ValueError):
+    """The metadata object beside a payload cannot be read."""
+
+    kind = "metadata"
+
+
+class ItemNotFoundError(IngressError, LookupError):
+    """The queue holds no such item."""
+
+    kind = "item_missing"
+
+
+class StorageError(IngressError, OSError):
+    """The object storage refused a request for a reason that will not pass by itself."""
+
+    kind = "storage"
+
+
+class ObjectMissingError(StorageError, FileNotFoundError):
+    """No object has this key."""
+
+    kind = "object_missing"
+
+
+class StorageAccessError(StorageError, PermissionError):
+    """The credentials are wrong, or do not allow the request."""
+
+    kind = "access_denied"
+
+
+class StorageUnavailableError(StorageError):
+    """The object storage did not answer in time, or answered 5xx."""
+
+    kind = "storage_unavailable"
+    retryable = True
