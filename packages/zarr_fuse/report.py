@@ -1,0 +1,150 @@
+"""What became of the rows of one frame: findings while it is converted and merged, and the final report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LISTED_ROWS = 1000
+TEXT_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """One finding: `row` counts from 0 in the frame as passed, None where it concerns the whole column."""
+
+    row: int | None
+    column: str | None
+    value: str | None
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class UpdateReport:
+    """What one update did; `rejected` holds the first 1000 findings, `rejected_counts` counts all."""
+
+    rows_in: int
+    rows_merged: int = 0
+    rejected: tuple[RejectedRow, ...] = ()
+    rejected_counts: Mapping[str, int] = field(default_factory=dict)
+    new_labels: Mapping[str, int] = field(default_factory=dict)
+    chunks_written: int = 0
+    requests: int = 0
+    snapshot: str | None = None
+
+    def completed(self, **facts: Any) -> UpdateReport:
+        """A copy with what the commit found out, such as `chunks_written`, `requests`, `snapshot`."""
+        return replace(self, **facts)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Findings of one kind in one column: how many, and the first of them."""
+
+    kind: str
+    column: str | None
+    message: str
+    count: int
+    rows: NDArray[np.int64] | None
+    values: tuple[str | None, ...]
+
+    def shifted(self, offset: int) -> _Batch:
+        return self if self.rows is None else replace(self, rows=self.rows + offset)
+
+    def listed(self) -> Iterator[RejectedRow]:
+        rows: Sequence[int | None] = [None] if self.rows is None else self.rows.tolist()
+        for row, value in zip(rows, self.values, strict=True):
+            yield RejectedRow(row, self.column, value, self.kind, self.message)
+
+    def sentence(self) -> str:
+        """Such as `stage: 3 × out_of_range (…), first in row 7: '41.2'`."""
+        place = f"{self.column}: " if self.column is not None else ""
+        if self.rows is None or not len(self.rows):
+            return f"{place}{self.kind} ({self.message})"
+        return f"{place}{self.count} × {self.kind} ({self.message}), first in row {self.rows[0]}: {self.values[0]!r}"
+
+
+class Findings:
+    """Collects findings by whole columns; counts all, keeps the first 1000 of each addition."""
+
+    def __init__(self) -> None:
+        self._batches: list[_Batch] = []
+
+    def add(
+        self,
+        kind: str,
+        column: str | None,
+        rows: ArrayLike | None = None,
+        values: Any = None,
+        message: str = "",
+    ) -> None:
+        """Add one finding for each of `rows` (any order), or a single one of the whole column for None.
+
+        `values` holds one value a row (array, series or list), or one value for all of them.
+        """
+        if rows is None:
+            self._batches.append(_Batch(kind, column, message, 1, None, (_text(values),)))
+            return
+        numbers = np.asarray(rows, dtype=np.int64).ravel()
+        if not len(numbers):
+            return
+        order = np.argsort(numbers, kind="stable")[:LISTED_ROWS]
+        shown = tuple(_text(value) for value in _taken(values, order))
+        self._batches.append(_Batch(kind, column, message, len(numbers), numbers[order], shown))
+
+    def extend(self, other: Findings, offset: int = 0) -> None:
+        """Take over the findings of another frame whose rows start at row `offset` of this one."""
+        self._batches += [batch.shifted(offset) for batch in other._batches]
+
+    def shifted(self, offset: int) -> Findings:
+        """A copy with all row numbers raised by `offset`."""
+        moved = Findings()
+        moved.extend(self, offset)
+        return moved
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of findings of each kind."""
+        counts: dict[str, int] = {}
+        for batch in self._batches:
+            counts[batch.kind] = counts.get(batch.kind, 0) + batch.count
+        return counts
+
+    def rejected(self, limit: int = LISTED_ROWS) -> tuple[RejectedRow, ...]:
+        """The first findings in row order; those without a row come first."""
+        listed = [finding for batch in self._batches for finding in batch.listed()]
+        listed.sort(key=lambda finding: -1 if finding.row is None else finding.row)
+        return tuple(listed[:limit])
+
+    def problems(self, *, harmless: Sequence[str] = ("column_missing",)) -> list[str]:
+        """One sentence for each kind and column, as `UpdateRefusedError.problems` wants them."""
+        return [batch.sentence() for batch in self._batches if batch.kind not in harmless]
+
+    def report(self, rows_in: int, rows_merged: int = 0) -> UpdateReport:
+        """The report of a frame of `rows_in` rows with these findings."""
+        return UpdateReport(rows_in, rows_merged, self.rejected(), self.counts)
+
+    def __len__(self) -> int:
+        return sum(batch.count for batch in self._batches)
+
+
+def _taken(values: Any, order: NDArray[np.intp]) -> list[Any]:
+    if values is None or isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+        return [values] * len(order)
+    if hasattr(values, "gather"):
+        return list(values.gather(order))
+    if isinstance(values, np.ndarray):
+        return list(values[order])
+    return [values[index] for index in order.tolist()]
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
