@@ -1,0 +1,1 @@
+"""Takes measurements in, over HTTP and by scheduled scrapes, and queues them durably."""

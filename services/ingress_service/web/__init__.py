@@ -1,0 +1,1 @@
+"""The HTTP side of the ingress: routes, authentication, bodies, checks and answers."""
