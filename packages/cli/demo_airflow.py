@@ -1,0 +1,69 @@
+"""Airflow on this machine: its components started one by one, and its API asked for a sweep."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import httpx
+
+from packages.cli.demo_children import Children, DemoError
+from packages.cli.demo_place import AIRFLOW_ADMIN, DemoPlace
+
+MIGRATION_TIMEOUT_S = 120.0
+COMPONENTS = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+}
+SWEEP_DAG = "sweep"
+
+
+def start_airflow(children: Children) -> None:
+    """Bring the database up to date, then start api-server, scheduler and dag-processor."""
+    command = Path(sys.executable).with_name("airflow")
+    if not command.exists():
+        raise DemoError("Airflow is not installed in this environment; `make env` installs it")
+    migration = children.start("airflow-migration", [str(command), "db", "migrate"])
+    children.finish(migration, MIGRATION_TIMEOUT_S)
+    for name, arguments in COMPONENTS.items():
+        children.start(f"airflow-{name}", [str(command), *arguments])
+
+
+class AirflowApi:
+    """The calls of the Airflow API that a demo needs."""
+
+    def __init__(self, place: DemoPlace) -> None:
+        self._client = httpx.Client(base_url=place.airflow_url, timeout=10, trust_env=False)
+        self._credentials = {"username": AIRFLOW_ADMIN, "password": place.secrets.airflow_password}
+
+    def is_ready(self) -> bool:
+        """Whether all components are healthy and the sweep DAG has been read."""
+        try:
+            return self._is_healthy() and self._knows_sweep()
+        except httpx.TransportError:
+            return False
+
+    def trigger_sweep(self) -> str:
+        """Ask for a run of the sweep DAG; its id."""
+        answer = self._client.post(f"/api/v2/dags/{SWEEP_DAG}/dagRuns", json={"logical_date": None})
+        return str(answer.raise_for_status().json()["dag_run_id"])
+
+    def run_state(self, run_id: str) -> str:
+        """State of a run: queued, running, success or failed."""
+        answer = self._client.get(f"/api/v2/dags/{SWEEP_DAG}/dagRuns/{run_id}")
+        return str(answer.raise_for_status().json()["state"])
+
+    def _is_healthy(self) -> bool:
+        answer = self._client.get("/api/v2/monitor/health")
+        if not answer.is_success:
+            return False
+        parts = answer.json()
+        watched = ("metadatabase", "scheduler", "dag_processor")
+        return all((parts.get(part) or {}).get("status") == "healthy" for part in watched)
+
+    def _knows_sweep(self) -> bool:
+        if "Authorization" not in self._client.headers:
+            token = self._client.post("/auth/token", json=self._credentials).raise_for_status()
+            self._client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        return self._client.get(f"/api/v2/dags/{SWEEP_DAG}").is_success
