@@ -88,14 +88,15 @@ def with_broken_cells(rows: list[Row]) -> list[Row]:
 
 
 def sensor_files() -> dict[str, str]:
-    """Two weeks of three soil sensors in local time, day first; one file is broken."""
+    """Two weeks of three soil sensors, local time, day first; two files are broken, one of them far down."""
     weeks = {week: [row for sensor in "ABC" for row in soil_rows(sensor, week)] for week in (0, 1)}
-    broken = soil_rows("D", 0)[:48]
-    broken[30]["moisture"] = "wet"
+    near, far = soil_rows("D", 0)[:48], [row for week in range(7) for row in soil_rows("E", week)]
+    near[30]["moisture"] = far[1100]["moisture"] = "wet"
     return {
         "sensor/01_first_week.csv": csv_text(weeks[0]),
         "sensor/02_second_week.csv": csv_text(weeks[1]),
-        "sensor/03_broken_cell.csv": csv_text(broken),
+        "sensor/03_broken_cell.csv": csv_text(near),
+        "sensor/04_broken_far_cell.csv": csv_text(far),
     }
 
 
