@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     )
     s3_store_url: str = Field(
         "",
-        description="default store, `s3://bucket/path` or `file:///path`; empty: `.data/store.zarr` right here",
+        description="default store, `s3://bucket/path` or `file:///path`; empty: `.data/store.zarr`",
     )
     s3_queue_url: str = Field(
         "",

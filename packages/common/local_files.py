@@ -1,0 +1,136 @@
+"""Durable writes and ordered listings for a storage that is a local folder.
+
+obstore's local store renames into place, but never calls fsync. Here an object is written and synced under
+a staging name first, so that after a power cut a key holds all of its bytes or does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from operator import itemgetter
+from pathlib import Path
+
+import obstore
+from obstore import exceptions as ob
+from obstore.store import LocalStore
+
+from packages.common.objects import ObjectInfo
+
+STAGING = ".staging"
+STALE_S = 24 * 3600
+_TEMPORARY = re.compile(r".*#\d+")
+
+
+class LocalFiles:
+    """The files of one `LocalStore`."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+        self._root = Path(store.prefix or "/")
+        self._synced: set[Path] = set()
+        self._remove_stale()
+        for folder in (self._root, *self._root.parents):
+            with suppress(PermissionError):
+                _sync(folder)
+
+    def put(self, key: str, data: bytes | Path) -> None:
+        """Write an object; when this returns it survives a power cut."""
+        obstore.rename(self._store, self._stage(data), key)
+        self._sync_folders(key)
+
+    def create(self, key: str, data: bytes | Path) -> bool:
+        """Write an object only if there is none; False if there is one."""
+        staged = self._stage(data)
+        try:
+            obstore.rename(self._store, staged, key, overwrite=False)
+        except ob.AlreadyExistsError:
+            obstore.delete(self._store, staged)
+            return False
+        self._sync_folders(key)
+        return True
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object (a hard link: objects are replaced, never changed)."""
+        if not self._same(source, target):
+            obstore.copy(self._store, source, target)
+        _sync(self._root / target)
+        self._sync_folders(target)
+
+    def delete(self, key: str) -> None:
+        """Delete an object; a missing one is fine."""
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
+    def list(self, prefix: str, after: str | None) -> Iterator[ObjectInfo]:
+        """The objects whose key begins with `prefix` and is greater than `after`, in key order."""
+        folder = prefix.rpartition("/")[0]
+        return self._walk(f"{folder}/" if folder else "", prefix, after or "")
+
+    def _walk(self, above: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
+        for key, entry in self._entries(above, prefix):
+            if key.endswith("/"):
+                if key > after or after.startswith(key):
+                    yield from self._walk(key, prefix, after)
+            elif key > after:
+                with suppress(FileNotFoundError):
+                    found = entry.stat()
+                    yield ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def _entries(self, above: str, prefix: str) -> Sequence[tuple[str, os.DirEntry[str]]]:
+        try:
+            with os.scandir(self._root / above) as entries:
+                found = [entry for entry in entries if _is_object(entry)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        keyed = [(f"{above}{entry.name}{'/' if entry.is_dir() else ''}", entry) for entry in found]
+        wanted = [pair for pair in keyed if pair[0].startswith(prefix) or prefix.startswith(pair[0])]
+        return sorted(wanted, key=itemgetter(0))
+
+    def _stage(self, data: bytes | Path) -> str:
+        staged = f"{STAGING}/{secrets.token_hex(16)}"
+        obstore.put(self._store, staged, data, use_multipart=False)
+        _sync(self._root / staged)
+        return staged
+
+    def _sync_folders(self, key: str) -> None:
+        folder = (self._root / key).parent
+        _sync(folder)
+        while folder != self._root and folder not in self._synced:
+            _sync(folder.parent)
+            self._synced.add(folder)
+            folder = folder.parent
+
+    def _same(self, source: str, target: str) -> bool:
+        with suppress(FileNotFoundError):
+            return (self._root / source).samefile(self._root / target)
+        return False
+
+    def _remove_stale(self) -> None:
+        for path in (self._root / STAGING).glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - STALE_S:
+                    path.unlink()
+
+
+def _is_object(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir():
+        return _TEMPORARY.fullmatch(entry.name) is None and _is_text(entry.name)
+    return entry.name != STAGING and _is_text(entry.name)
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,60 @@
+"""What the object storage says: descriptions of objects, and its errors in this package's own tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from obstore import exceptions as ob
+
+from packages.common.errors import (
+    ObjectMissingError,
+    StorageAccessError,
+    StorageError,
+    StorageUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
+DENIED = (ob.PermissionDeniedError, ob.UnauthenticatedError, PermissionError)
+REFUSED = (ob.InvalidPathError, ob.NotSupportedError, ob.UnknownConfigurationKeyError, ValueError)
+
+
+class ObjectInfo(NamedTuple):
+    """One object: its key below the root of the storage, size, and time of writing (UTC)."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+def object_info(meta: ObjectMeta) -> ObjectInfo:
+    """The description obstore gives, as an `ObjectInfo`."""
+    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"])
+
+
+@contextmanager
+def translated(action: str, key: str) -> Iterator[None]:
+    """Turn what obstore raises inside into a `StorageError` that names action and key."""
+    try:
+        yield
+    except (ob.AlreadyExistsError, ob.PreconditionError, StorageError):
+        raise
+    except (ob.BaseError, OSError, ValueError) as error:
+        raise _storage_error(error, f"{action} {key}") from error
+
+
+def _storage_error(error: Exception, what: str) -> StorageError:
+    text = str(error).partition("\n")[0]
+    if "NoSuchBucket" in str(error):
+        return StorageError(f"{what}: the bucket does not exist")
+    if isinstance(error, FileNotFoundError):
+        return ObjectMissingError(f"{what}: there is no such object")
+    if isinstance(error, DENIED) or "(os error 13)" in text:
+        return StorageAccessError(f"{what}: access denied: {text}")
+    if isinstance(error, REFUSED):
+        return StorageError(f"{what}: {text}")
+    return StorageUnavailableError(f"{what}: {text}")

@@ -1,0 +1,290 @@
+"""The queue: items wait in `accepted`, and end in `processed` or `failed` with their outcome beside them.
+
+An item is a payload object and a metadata object. The payload is the commit: it is written last and removed
+first, so that whoever lists a payload finds its metadata. A crash may leave an item in two places; the later
+one (`accepted` < `failed` < `processed`) is the true one, and the next `settle` removes the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from packages.common.errors import (
+    IngressError,
+    ItemNotFoundError,
+    MetadataError,
+    NodePathError,
+    ObjectMissingError,
+)
+from packages.common.keys import (
+    METADATA_SUFFIX,
+    ItemState,
+    checked_item_id,
+    extension_of,
+    metadata_key,
+    parse_key,
+    payload_key,
+)
+from packages.common.models.metadata_model import ItemMetadata
+from packages.common.s3io import ObjectStorage, Payload
+
+REQUESTS_IN_FLIGHT = 16
+ABORTED_AFTER = timedelta(hours=1)
+"""Metadata without payload that is older than this belongs to an upload that was never acknowledged."""
+CLAIM_PATIENCE_S = 10.0
+CLAIM_POLL_S = 0.25
+
+
+class QueuedItem(NamedTuple):
+    """One item in one place of the queue."""
+
+    item_id: str
+    extension: str
+    state: ItemState
+    size_bytes: int = 0
+
+    @property
+    def payload_key(self) -> str:
+        """The key of its payload."""
+        return payload_key(self.state, self.item_id, self.extension)
+
+    @property
+    def metadata_key(self) -> str:
+        """The key of its metadata."""
+        return metadata_key(self.state, self.item_id, self.extension)
+
+    def in_state(self, state: ItemState) -> QueuedItem:
+        """The same item in another place."""
+        return self._replace(state=state)
+
+
+class Move(NamedTuple):
+    """An item, the metadata it takes along, and where it goes."""
+
+    item: QueuedItem
+    metadata: ItemMetadata
+    to_state: ItemState
+
+
+class Queue:
+    """The items below one address; safe to share between threads."""
+
+    def __init__(self, storage: ObjectStorage) -> None:
+        self.storage = storage
+
+    def accept(self, metadata: ItemMetadata, payload: Payload) -> QueuedItem:
+        """Store a new item under `metadata.item_id`; when this returns it is durable."""
+        item = _new_item(metadata, payload)
+        self.storage.put(item.metadata_key, metadata.to_json())
+        self.storage.put(item.payload_key, payload)
+        return item
+
+    async def accept_async(self, metadata: ItemMetadata, payload: Payload) -> QueuedItem:
+        """Store a new item under `metadata.item_id`; when this returns it is durable."""
+        item = _new_item(metadata, payload)
+        await self.storage.put_async(item.metadata_key, metadata.to_json())
+        await self.storage.put_async(item.payload_key, payload)
+        return item
+
+    def accept_once(
+        self, metadata: ItemMetadata, payload: Payload, patience_s: float = CLAIM_PATIENCE_S
+    ) -> bool:
+        """Store an item that other replicas may be storing under the same id; False if one of them did.
+
+        Creating the metadata is the claim. Where another replica holds it, its payload is awaited for
+        `patience_s`; then that replica counts as dead and its place is taken.
+        """
+        item = _new_item(metadata, payload)
+        if self.find(metadata.item_id) is not None:
+            return False
+        if self.storage.create(item.metadata_key, metadata.to_json()):
+            return self.storage.create(item.payload_key, payload)
+        if self._appears(metadata.item_id, patience_s) or not self.storage.create(item.payload_key, payload):
+            return False
+        self.storage.put(item.metadata_key, metadata.to_json())
+        return True
+
+    def _appears(self, item_id: str, patience_s: float) -> bool:
+        deadline = time.monotonic() + patience_s
+        while self.find(item_id) is None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(CLAIM_POLL_S)
+        return True
+
+    def items(
+        self, state: ItemState, endpoint: str | None = None, node: str | None = None, after: str | None = None
+    ) -> Iterator[QueuedItem]:
+        """The items in a state, in key order, as the storage lists them.
+
+        `node` asks for the items of exactly that node path (`""`: of none), `after` for those behind an id.
+        """
+        folder = "/".join(part for part in (endpoint, node) if part)
+        start = f"{state}/{after}" if after else None
+        for found in self.storage.list(f"{state}/{folder}/" if folder else f"{state}/", start):
+            parts = parse_key(found.key)
+            if parts is None or parts.is_metadata or parts.item_id == after:
+                continue
+            if node is None or parts.item_id.rpartition("/")[0] == folder:
+                yield QueuedItem(parts.item_id, parts.extension, state, found.size_bytes)
+
+    def metadata(self, item: QueuedItem) -> ItemMetadata | None:
+        """The item's metadata; None if the item is foreign, `MetadataError` if it cannot be read.
+
+        Where a removal was cut short, what a later place of the item says is taken.
+        """
+        places = [state for state in ItemState if _rank(state) >= _rank(item.state)]
+        for state in places:
+            try:
+                return _read_metadata(item, self.storage.get(item.in_state(state).metadata_key))
+            except ObjectMissingError:
+                continue
+        return None
+
+    def payload(self, item: QueuedItem) -> bytes:
+        """The item's payload, or `ItemNotFoundError`."""
+        try:
+            return self.storage.get(item.payload_key)
+        except ObjectMissingError:
+            raise ItemNotFoundError(f"{item.item_id} is not in {item.state}") from None
+
+    def rewrite(self, item: QueuedItem, metadata: ItemMetadata) -> None:
+        """Replace the metadata of an item where it is."""
+        self.storage.put(item.metadata_key, metadata.to_json())
+
+    def settle(self, moves: Sequence[Move]) -> list[QueuedItem]:
+        """Move items; what a crash leaves half done, the same call completes.
+
+        Returns the items that were found nowhere (purged meanwhile). If a request fails, every other move
+        is completed before the error is raised.
+        """
+        if not moves:
+            return []
+        with ThreadPoolExecutor(min(REQUESTS_IN_FLIGHT, len(moves))) as pool:
+            results = list(pool.map(lambda move: _attempt(self._arrive, move), moves))
+        arrived = [move for move, result in zip(moves, results, strict=True) if isinstance(result, bool)]
+        self._leave(arrived)
+        for result in results:
+            if isinstance(result, IngressError):
+                raise result
+        return [move.item for move, result in zip(moves, results, strict=True) if result is False]
+
+    def _arrive(self, move: Move) -> bool:
+        item, target = move.item, move.item.in_state(move.to_state)
+        if move.to_state is ItemState.FAILED and self._is_processed(item):
+            return True
+        self.storage.put(target.metadata_key, move.metadata.to_json())
+        if target == item:
+            return True
+        try:
+            self.storage.copy(item.payload_key, target.payload_key, item.size_bytes)
+        except ObjectMissingError:
+            if self.storage.head(target.payload_key) is not None:
+                return True
+            self.storage.delete([target.metadata_key])
+            return False
+        return True
+
+    def _is_processed(self, item: QueuedItem) -> bool:
+        return self.storage.head(item.in_state(ItemState.PROCESSED).payload_key) is not None
+
+    def _leave(self, moves: Sequence[Move]) -> None:
+        places = [place for move in moves for place in _left_behind(move)]
+        self.storage.delete(
+            [place.payload_key for place in places] + [place.metadata_key for place in places]
+        )
+
+    def find(self, item_id: str) -> QueuedItem | None:
+        """The item with this id, in the latest place that holds it."""
+        try:
+            checked_item_id(item_id)
+        except NodePathError:
+            return None
+        found = self._find_along(item_id, tuple(ItemState))
+        return found or self._find_along(item_id, (ItemState.ACCEPTED,))
+
+    def _find_along(self, item_id: str, states: Sequence[ItemState]) -> QueuedItem | None:
+        found = None
+        for state in states:
+            for item in self._with_id(item_id, state):
+                found = item
+        return found
+
+    def _with_id(self, item_id: str, state: ItemState) -> Iterator[QueuedItem]:
+        for info in self.storage.list(f"{state}/{item_id}"):
+            parts = parse_key(info.key)
+            if parts is not None and not parts.is_metadata and parts.item_id == item_id:
+                yield QueuedItem(item_id, parts.extension, state, info.size_bytes)
+                return
+
+    def requeue(self, item: QueuedItem) -> QueuedItem:
+        """Bring an item back to `accepted` with no attempts and no outcome, or `ItemNotFoundError`."""
+        metadata = self.metadata(item) or ItemMetadata(item_id=item.item_id, received_at=datetime.now(UTC))
+        fresh = metadata.model_copy(update={"attempts": 0, "retry_at": None, "outcome": None})
+        if self.settle([Move(item, fresh, ItemState.ACCEPTED)]):
+            raise ItemNotFoundError(f"{item.item_id} is not in {item.state}")
+        return item.in_state(ItemState.ACCEPTED)
+
+    def purge(self, item: QueuedItem) -> None:
+        """Remove an item; repeating it is harmless."""
+        self.storage.delete([item.payload_key])
+        self.storage.delete([item.metadata_key])
+
+    def aborted(self, older_than: timedelta = ABORTED_AFTER) -> Iterator[str]:
+        """Keys of metadata without payload, left by uploads that were never acknowledged."""
+        limit = datetime.now(UTC) - older_than
+        for state in ItemState:
+            previous = ""
+            for found in self.storage.list(f"{state}/"):
+                lonely = found.key.removesuffix(METADATA_SUFFIX) not in {found.key, previous}
+                if lonely and found.modified_at < limit and self._has_no_payload(found.key):
+                    yield found.key
+                previous = found.key
+
+    def _has_no_payload(self, key: str) -> bool:
+        return self.storage.head(key.removesuffix(METADATA_SUFFIX)) is None
+
+
+def _new_item(metadata: ItemMetadata, payload: Payload) -> QueuedItem:
+    item_id = checked_item_id(metadata.item_id)
+    size_bytes = payload.stat().st_size if isinstance(payload, Path) else len(payload)
+    extension = extension_of(metadata.content_type, metadata.content_encoding)
+    return QueuedItem(item_id, extension, ItemState.ACCEPTED, size_bytes)
+
+
+def _read_metadata(item: QueuedItem, data: bytes) -> ItemMetadata:
+    try:
+        metadata = ItemMetadata.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise MetadataError(
+            f"the metadata of {item.item_id} cannot be read: {place} {first['msg']}"
+        ) from None
+    return metadata if metadata.item_id else metadata.model_copy(update={"item_id": item.item_id})
+
+
+def _rank(state: ItemState) -> int:
+    return list(ItemState).index(state)
+
+
+def _left_behind(move: Move) -> list[QueuedItem]:
+    stays = move.to_state
+    others = [state for state in ItemState if state is not stays]
+    if stays is ItemState.FAILED:
+        others = [ItemState.ACCEPTED]
+    return [move.item.in_state(state) for state in others]
+
+
+def _attempt(act: Callable[[Move], bool], move: Move) -> bool | IngressError:
+    try:
+        return act(move)
+    except IngressError as error:
+        return error

@@ -1,0 +1,196 @@
+"""Every read and write of the queue's objects, the same on S3, on local folders and in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import obstore
+from obstore import exceptions as ob
+from obstore.store import LocalStore
+
+from packages.common.errors import (
+    ConfigurationError,
+    ObjectMissingError,
+    StorageAccessError,
+    StorageUnavailableError,
+)
+from packages.common.local_files import LocalFiles
+from packages.common.objects import ObjectInfo, object_info, translated
+from packages.common.settings import Settings
+from zarr_fuse.errors import AccessDeniedError, OptionError, ZarrFuseError
+from zarr_fuse.storage import Store, open_object_store, probe_create_only
+
+Payload: TypeAlias = bytes | Path
+"""What is written: bytes, or a file to read them from."""
+
+PART_BYTES = 8 * 2**20
+PARTS_IN_FLIGHT = 4
+SERVER_COPY_BYTES = 5 * 2**30
+"""Above this size S3 copies no object in one request."""
+BULK_DELETE_KEYS = 1000
+STREAM_BYTES = 2**20
+
+
+class ObjectStorage:
+    """The objects below one address, by key; safe to share between threads.
+
+    Every method raises a `StorageError`: `StorageUnavailableError` (retryable) after at most
+    `S3_TIMEOUT_S` for a small object, `StorageAccessError` where access is denied.
+    """
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.url = url
+        self._store = _open(url, settings)
+        self._files = LocalFiles(self._store) if isinstance(self._store, LocalStore) else None
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes, or `ObjectMissingError`."""
+        with translated("get", key):
+            return bytes(obstore.get(self._store, key).bytes())
+
+    async def get_async(self, key: str) -> bytes:
+        """The object's bytes, or `ObjectMissingError`."""
+        with translated("get", key):
+            found = await obstore.get_async(self._store, key)
+            return bytes(await found.bytes_async())
+
+    async def stream_async(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes in pieces of about 1 MiB, or `ObjectMissingError`."""
+        with translated("get", key):
+            found = await obstore.get_async(self._store, key)
+            async for piece in found.stream(min_chunk_size=STREAM_BYTES):
+                yield bytes(piece)
+
+    def put(self, key: str, data: Payload) -> None:
+        """Write an object, whole or not at all; when this returns it is durable."""
+        with translated("put", key):
+            if self._files is not None:
+                self._files.put(key, data)
+            else:
+                obstore.put(self._store, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT)
+
+    async def put_async(self, key: str, data: Payload) -> None:
+        """Write an object, whole or not at all; when this returns it is durable."""
+        if self._files is not None:
+            await asyncio.to_thread(self.put, key, data)
+            return
+        with translated("put", key):
+            await obstore.put_async(
+                self._store, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT
+            )
+
+    def create(self, key: str, data: Payload) -> bool:
+        """Write an object only if there is none; False if there is one. Always one single request."""
+        try:
+            with translated("create", key):
+                if self._files is not None:
+                    return self._files.create(key, data)
+                obstore.put(self._store, key, data, mode="create", use_multipart=False)
+        except (ob.AlreadyExistsError, ob.PreconditionError):
+            return False
+        return True
+
+    async def create_async(self, key: str, data: Payload) -> bool:
+        """Write an object only if there is none; False if there is one. Always one single request."""
+        return await asyncio.to_thread(self.create, key, data)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """The object's size and time, or None where there is none."""
+        try:
+            with translated("head", key):
+                return object_info(obstore.head(self._store, key))
+        except ObjectMissingError:
+            return None
+
+    async def head_async(self, key: str) -> ObjectInfo | None:
+        """The object's size and time, or None where there is none."""
+        try:
+            with translated("head", key):
+                return object_info(await obstore.head_async(self._store, key))
+        except ObjectMissingError:
+            return None
+
+    def copy(self, source: str, target: str, size_bytes: int | None = None) -> None:
+        """Copy an object inside the storage, or `ObjectMissingError`; above 5 GiB (`size_bytes`) by parts."""
+        with translated("copy", source):
+            if self._files is not None:
+                self._files.copy(source, target)
+            elif (size_bytes or 0) > SERVER_COPY_BYTES:
+                pieces = obstore.get(self._store, source).stream(min_chunk_size=PART_BYTES)
+                obstore.put(self._store, target, pieces, chunk_size=8 * PART_BYTES, max_concurrency=2)
+            else:
+                obstore.copy(self._store, source, target)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects, a thousand a request; a missing one is fine."""
+        for start in range(0, len(keys), BULK_DELETE_KEYS):
+            batch = keys[start : start + BULK_DELETE_KEYS]
+            with translated("delete", batch[0]):
+                self._delete(batch)
+
+    def _delete(self, batch: Sequence[str]) -> None:
+        if self._files is None:
+            obstore.delete(self._store, [*batch])
+            return
+        for key in batch:
+            self._files.delete(key)
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """The objects whose key begins with `prefix` and is greater than `after`, in key order."""
+        with translated("list", prefix):
+            if self._files is not None:
+                yield from self._files.list(prefix, after)
+            else:
+                yield from self._list_remote(prefix, after)
+
+    def _list_remote(self, prefix: str, after: str | None) -> Iterator[ObjectInfo]:
+        folder = prefix.rpartition("/")[0]
+        before = prefix[:-1] if len(prefix) > len(folder) + 1 else ""
+        offset = max(after or "", before) or None
+        for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=BULK_DELETE_KEYS):
+            for meta in page:
+                if meta["path"].startswith(prefix):
+                    yield object_info(meta)
+                elif meta["path"] > prefix:
+                    return
+
+    def probe(self, prefix: str = "probe") -> bool:
+        """Whether conditional creates are safe here: exactly one of several racing ones wins."""
+        try:
+            return probe_create_only(self._store, prefix)
+        except AccessDeniedError as error:
+            raise StorageAccessError(str(error)) from error
+        except ZarrFuseError as error:
+            raise StorageUnavailableError(str(error)) from error
+
+
+def _open(url: str, settings: Settings) -> Store:
+    keys = (settings.s3_access_key, settings.s3_secret_key)
+    access_key, secret_key = (key.get_secret_value() if key is not None else None for key in keys)
+    half = settings.s3_timeout_s / 2
+    bounds = {
+        "connect_timeout": min(5.0, half),
+        "read_timeout": half,
+        "retry_timeout": half,
+        "max_retries": 3,
+    }
+    try:
+        return open_object_store(
+            url,
+            endpoint=settings.s3_endpoint_url,
+            access_key=access_key,
+            secret_key=secret_key,
+            region=settings.s3_region,
+            s3_options=bounds,
+        )
+    except OptionError as error:
+        raise ConfigurationError(f"{_without_credentials(url)}: {error.message}") from None
+
+
+def _without_credentials(url: str) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
