@@ -12,8 +12,11 @@ from collections.abc import Mapping
 import anyio
 import argon2
 
+from packages.common.errors import ConfigurationError
+from packages.common.models.user_model import SETTING
+from packages.common.models.user_model import User as UserEntry
 from services.ingress_service.errors import NotAuthenticatedError
-from services.ingress_service.web.users import ANONYMOUS, User, UserEntry, is_hash
+from services.ingress_service.web.users import ANONYMOUS, User
 
 MAX_HEADER_BYTES = 8192
 PARALLEL_HASHES = 2
@@ -25,6 +28,7 @@ class Authenticator:
 
     Every refusal costs one verification of the costliest kind configured. A hash that has been verified is
     remembered under a keyed digest, so that a client pays for argon2 once and not with every upload.
+    Raises ConfigurationError for a malformed hash.
     """
 
     def __init__(self, users: Mapping[str, UserEntry], *, enabled: bool = True) -> None:
@@ -34,8 +38,8 @@ class Authenticator:
         self._hasher = argon2.PasswordHasher()
         self._limiter = anyio.CapacityLimiter(PARALLEL_HASHES)
         self._remembered: dict[bytes, None] = {}
-        hashes = [text for entry in users.values() if is_hash(text := entry.password.get_secret_value())]
-        self._decoy_hash = max(hashes, key=_cost, default=None)
+        costs = {_hash_cost(name, entry): _secret(entry) for name, entry in users.items() if entry.has_hash}
+        self._decoy_hash = costs[max(costs)] if costs else None
         self._decoy_plain = secrets.token_urlsafe(32)
 
     async def authenticate(self, header: str | None) -> User:
@@ -46,55 +50,62 @@ class Authenticator:
             raise NotAuthenticatedError("Not authenticated")
         name, password = _credentials(header)
         entry = self._users.get(name)
-        if not await self._verify(name, password, entry) or entry is None:
+        verified = await self._verify(name, password, entry)
+        if entry is None or not verified:
             raise NotAuthenticatedError("Invalid authentication credentials")
         return User(name, entry.roles, entry.endpoints)
 
     async def _verify(self, name: str, password: str, entry: UserEntry | None) -> bool:
-        digest = self._digest(f"{name}\0{password}")
+        if entry is not None and entry.has_hash:
+            return await self._verify_remembered(self._digest(f"{name}\0{password}"), _secret(entry), password)
+        expected = _secret(entry) if entry is not None else self._decoy_plain
+        equal = hmac.compare_digest(self._digest(password), self._digest(expected))
+        if not equal and self._decoy_hash is not None:
+            await self._verify_hash(self._decoy_hash, password)
+        return equal
+
+    async def _verify_remembered(self, digest: bytes, stored: str, password: str) -> bool:
         if digest in self._remembered:
             return True
-        stored = entry.password.get_secret_value() if entry is not None else self._decoy_plain
-        if not is_hash(stored):
-            equal = hmac.compare_digest(self._digest(password), self._digest(stored))
-            if equal or self._decoy_hash is None:
-                return equal and entry is not None
-            stored, entry = self._decoy_hash, None
-        verified = await anyio.to_thread.run_sync(self._verify_hash, stored, password, limiter=self._limiter)
-        if verified and entry is not None:
-            self._remember(digest)
-        return verified and entry is not None
+        verified = await self._verify_hash(stored, password)
+        if verified:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[digest] = None
+        return verified
 
-    def _verify_hash(self, stored: str, password: str) -> bool:
+    async def _verify_hash(self, stored: str, password: str) -> bool:
         try:
-            return self._hasher.verify(stored, password)
+            return await anyio.to_thread.run_sync(
+                self._hasher.verify, stored, password, limiter=self._limiter
+            )
         except argon2.exceptions.VerificationError:
             return False
 
     def _digest(self, text: str) -> bytes:
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key).digest()
-
-    def _remember(self, digest: bytes) -> None:
-        if len(self._remembered) >= MAX_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[digest] = None
+        return hashlib.blake2b(text.encode(), key=self._key).digest()
 
 
 def _credentials(header: str) -> tuple[str, str]:
+    """Name and password of a Basic header (RFC 7617, UTF-8)."""
     scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic" or len(header) > MAX_HEADER_BYTES:
-        raise NotAuthenticatedError("Invalid authentication credentials")
     try:
-        raw = base64.b64decode(encoded.strip(), validate=True)
-        text = raw.decode("utf-8")
-    except (binascii.Error, UnicodeError, ValueError):
+        if scheme.lower() != "basic" or len(header) > MAX_HEADER_BYTES:
+            raise ValueError(scheme)
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
         raise NotAuthenticatedError("Invalid authentication credentials") from None
-    name, colon, password = text.partition(":")
-    if not colon:
-        raise NotAuthenticatedError("Invalid authentication credentials")
+    name, _, password = text.partition(":")
     return name, password
 
 
-def _cost(stored: str) -> int:
-    parameters = argon2.extract_parameters(stored)
+def _secret(entry: UserEntry) -> str:
+    return entry.password.get_secret_value()
+
+
+def _hash_cost(name: str, entry: UserEntry) -> int:
+    try:
+        parameters = argon2.extract_parameters(_secret(entry))
+    except argon2.exceptions.InvalidHashError:
+        raise ConfigurationError(f"{SETTING}: user {name!r}: the argon2 hash is malformed") from None
     return parameters.memory_cost * parameters.time_cost

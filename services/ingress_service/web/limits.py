@@ -10,7 +10,7 @@ from services.ingress_service.errors import OverloadedError
 MAX_UPLOADS = 64
 MIN_BYTES_IN_FLIGHT = 256 * 1024 * 1024
 CHUNK_TIMEOUT_S = 30.0
-STORAGE_TIMEOUT_S = 30.0
+MIN_STORAGE_BYTES_PER_S = 1 << 20
 
 
 class Lease:

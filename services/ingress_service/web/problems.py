@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 
 from packages.common import errors as common
 from services.ingress_service import errors
-from services.ingress_service.web.problem_model import Problem, RowProblem
+from services.ingress_service.web.answers import Problem, RowProblem
 
 MEDIA_TYPE = "application/problem+json"
 REALM = 'Basic realm="ingress", charset="UTF-8"'
@@ -60,8 +60,11 @@ ANSWERS: Mapping[type[BaseException], Answer] = {
     ),
 }
 INTERNAL = Answer(500, "Internal error", "The service failed. The request id leads to the cause in its log.")
-FRAMEWORK_CODES = {404: "no_such_route", 405: "method_not_allowed", 422: "parameter_invalid"}
-FRAMEWORK_DETAILS = {404: "No such route", 405: "This route does not take this method"}
+FRAMEWORK = (
+    (404, "no_such_route", "No such route"),
+    (405, "method_not_allowed", "This route does not take this method"),
+    (422, "parameter_invalid", "A parameter is not valid"),
+)
 
 
 def answer_for(error: BaseException) -> Answer:
@@ -121,21 +124,23 @@ def respond_to(error: Exception, request: Request) -> JSONResponse:
 
 def respond_to_framework(error: StarletteHTTPException, request: Request) -> JSONResponse:
     """Answer what the framework itself refuses: unknown routes and methods."""
-    code = FRAMEWORK_CODES.get(error.status_code, f"http_{error.status_code}")
-    title = HTTPStatus(error.status_code).phrase
-    detail = FRAMEWORK_DETAILS.get(error.status_code, title)
+    code, title = _framework(error.status_code)
     request.state.code = code
-    return respond(build(error.status_code, code, title, detail, instance_of(request)), error.headers)
+    problem = build(error.status_code, code, title, f"{title}.", instance_of(request))
+    return respond(problem, error.headers)
 
 
-def respond_to_parameters(findings: list[dict[str, Any]], request: Request) -> JSONResponse:
+def respond_to_parameters(findings: Sequence[dict[str, Any]], request: Request) -> JSONResponse:
     """Answer parameters that the framework could not convert, each named."""
-    parts = [f"{finding['loc'][-1]}: {finding['msg']}" for finding in findings]
-    request.state.code = FRAMEWORK_CODES[422]
-    problem = build(
-        422, FRAMEWORK_CODES[422], "A parameter is not valid", "; ".join(parts), instance_of(request)
-    )
-    return respond(problem)
+    code, title = _framework(422)
+    request.state.code = code
+    detail = "; ".join(f"{finding['loc'][-1]}: {finding['msg']}" for finding in findings)
+    return respond(build(422, code, title, detail, instance_of(request)))
+
+
+def _framework(status: int) -> tuple[str, str]:
+    known = {number: (code, title) for number, code, title in FRAMEWORK}
+    return known.get(status, (f"http_{status}", HTTPStatus(status).phrase))
 
 
 def _rows(error: BaseException) -> list[RowProblem]:

@@ -1,0 +1,103 @@
+"""The documents the service answers with, as models, for the answers and for their documentation."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from packages.common.models.metadata_model import Outcome
+
+
+class RowProblem(BaseModel):
+    """One row at fault; `row` counts data rows from 0."""
+
+    row: int | None = None
+    column: str | None = None
+    value: str | None = None
+    message: str
+
+
+class Problem(BaseModel):
+    """Body of every error (`application/problem+json`, RFC 9457)."""
+
+    type: str = Field(examples=["urn:zarr-fuse-ingress:problem:columns_missing"])
+    title: str = Field(examples=["Required columns are missing"])
+    status: int = Field(examples=[400])
+    detail: str = Field(examples=["Columns that the schema requires are missing: 'time'."])
+    instance: str = Field(examples=["/api/v1/weather"])
+    error: str = Field(description="the same text as `detail`, for older clients")
+    code: str = Field(description="stable name of the error", examples=["columns_missing"])
+    errors: list[RowProblem] = Field(description="the rows at fault, where rows are")
+
+
+class Accepted(BaseModel):
+    """An upload that is stored durably and will be merged."""
+
+    status: Literal["accepted"] = "accepted"
+    item_id: str = Field(examples=["weather/20261120T081500_3b200e72354d"])
+    state_url: str = Field(examples=["/api/v1/items/weather/20261120T081500_3b200e72354d"])
+
+
+class Finding(RowProblem):
+    """A row or cell of the sample that the merge would not take."""
+
+    kind: str
+
+
+class ValidationReport(BaseModel):
+    """What the checks found in a payload that would have been accepted."""
+
+    status: Literal["valid"] = "valid"
+    endpoint: str
+    node_path: str | None
+    rows: int | None = Field(description="rows of the table; null where an extractor makes the table")
+    columns: list[str]
+    sample_rows: int = Field(description="how many of the first rows were converted on trial")
+    findings: list[Finding] = Field(description="the first findings in the sample")
+    finding_counts: dict[str, int] = Field(description="all findings in the sample, by kind")
+
+
+class Item(BaseModel):
+    """One item of the queue and what became of it."""
+
+    item_id: str
+    state: str = Field(examples=["accepted", "processed", "failed"])
+    endpoint: str
+    node_path: str | None = None
+    user: str | None = None
+    received_at: AwareDatetime | None = None
+    content_type: str | None = None
+    size_bytes: int
+    sha256: str | None = None
+    filename: str | None = None
+    attempts: int = 0
+    retry_at: AwareDatetime | None = None
+    outcome: Outcome | None = Field(None, description="set when the item has left `accepted`")
+    links: dict[str, str]
+
+
+class ItemPage(BaseModel):
+    """Items, newest first; `next_cursor` continues, null ends."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Check(BaseModel):
+    """One check of readiness."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class ReadinessReport(BaseModel):
+    """Whether the service can take uploads, check by check."""
+
+    status: Literal["ready", "not_ready"]
+    checks: list[Check]
+
+
+class ScraperRuns(BaseModel):
+    """All active scrapers with their last runs."""
+
+    scrappers: list[dict[str, Any]]

@@ -1,0 +1,78 @@
+"""Puts the application together from settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from packages.common.settings import Settings
+from services.ingress_service.web import items, openapi, problems, scrapers, service_routes
+from services.ingress_service.web.access import AccessMiddleware
+from services.ingress_service.web.api import upload_router
+from services.ingress_service.web.setup import build_ingress
+
+DESCRIPTION = "Takes tabular measurements in. What is answered with 202 is stored durably and will be merged."
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application of these settings; raises ConfigurationError that names every problem.
+
+    `app.state.on_accepted` may be set to an async function of the item id; it runs after the answer is sent.
+    """
+    ingress = build_ingress(settings)
+    app = FastAPI(
+        title="zarr-fuse ingress",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    app.state.ingress = ingress
+    app.state.on_accepted = None
+    app.add_middleware(AccessMiddleware, metrics=ingress.metrics)
+    for handled in problems.ANSWERS:
+        app.add_exception_handler(handled, _answer)
+    app.add_exception_handler(HTTPException, _answer_framework)
+    app.add_exception_handler(RequestValidationError, _answer_parameters)
+    for router in (service_routes.router, items.router, scrapers.router, upload_router(ingress.targets.values())):
+        app.include_router(router)
+    openapi.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    scheduler = app.state.ingress.scheduler
+    scheduler.start()
+    try:
+        yield
+    finally:
+        await scheduler.stop()
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return problems.respond_to(error, request)
+
+
+async def _answer_framework(request: Request, error: Exception) -> Response:
+    return problems.respond_to_framework(cast(HTTPException, error), request)
+
+
+async def _answer_parameters(request: Request, error: Exception) -> Response:
+    findings: Sequence[dict[str, Any]] = cast(RequestValidationError, error).errors()
+    return problems.respond_to_parameters(findings, request)
+
+
+def _version() -> str:
+    try:
+        return version("zarr-fuse-ingress")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,43 @@
+"""Everything a request handler needs, built once when the application is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from packages.common.models.configuration_model import Configuration
+from packages.common.queue import Queue
+from packages.common.settings import Settings
+from services.ingress_service.scrapper.scheduler import ScrapperScheduler
+from services.ingress_service.web.auth import Authenticator
+from services.ingress_service.web.bodies import Bounds
+from services.ingress_service.web.health import Readiness
+from services.ingress_service.web.limits import Gate
+from services.ingress_service.web.metrics import Metrics
+from services.ingress_service.web.targets import Target
+
+OnAccepted = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Ingress:
+    """The parts of one running service; `targets` is keyed by endpoint name."""
+
+    settings: Settings
+    configuration: Configuration
+    targets: Mapping[str, Target]
+    queue: Queue
+    authenticator: Authenticator
+    gate: Gate
+    bounds: Bounds
+    metrics: Metrics
+    readiness: Readiness
+    scheduler: ScrapperScheduler
+
+
+def ingress_of(request: Request) -> Ingress:
+    """The parts of the application that handles `request`."""
+    ingress: Ingress = request.app.state.ingress
+    return ingress
