@@ -1,0 +1,130 @@
+"""Reading the configuration file; everything wrong in it is said at once, each with file and line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from packages.common.errors import ConfigurationError
+from packages.common.models.configuration_model import (
+    Base,
+    Configuration,
+    Endpoint,
+    Scrapper,
+    ServiceSection,
+    Smtp,
+    Target,
+)
+from packages.common.yaml_document import Place, YamlDocument
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "": Configuration,
+    "endpoints": Endpoint,
+    "active_scrappers": Scrapper,
+    "configuration": ServiceSection,
+    "smtp": Smtp,
+    "base": Base,
+}
+OTHER_FORMS = frozenset(
+    {"crons", "headers", "url_params", "dataframe_path", "dataframe_has_header"}
+    | {"runs", "request", "render", "iterate"}
+)
+SCHEMA_SUFFIXES = (".yaml", ".yml")
+
+
+def load_configuration(path: Path, *, schemas_dir: Path | None = None) -> Configuration:
+    """The configuration in a YAML file.
+
+    `schema_name` is looked up below `schemas_dir` (default: `schemas` beside the file), `schema_path` beside
+    the file. Raises `ConfigurationError` with every problem: unknown keys with the nearest known one, wrong
+    values, names or paths given twice, schemas that are not there.
+    """
+    document = YamlDocument(path)
+    if problems := list(_unsupported_forms(document)):
+        raise ConfigurationError(problems)
+    try:
+        configuration = Configuration.model_validate({} if document.data is None else document.data)
+    except ValidationError as error:
+        raise ConfigurationError([_problem(document, found) for found in error.errors()]) from None
+    problems = [*_repeated(document, configuration)]
+    for place, target in _targets(configuration):
+        problems += _bind_schema(document, place, target, schemas_dir or path.parent / "schemas")
+    if problems:
+        raise ConfigurationError(problems)
+    return configuration
+
+
+def _unsupported_forms(document: YamlDocument) -> Iterator[str]:
+    scrappers = document.data.get("active_scrappers") if isinstance(document.data, dict) else None
+    for number, entry in enumerate(scrappers if isinstance(scrappers, list) else []):
+        for key in entry if isinstance(entry, dict) else ():
+            if key in OTHER_FORMS:
+                message = "this form of a scraper is not supported; cron, url and method are"
+                yield document.problem(("active_scrappers", number, key), message)
+
+
+def _problem(document: YamlDocument, found: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    place: Place = found["loc"]
+    message = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        message = f"unknown key; the nearest known one is {_nearest(place)!r}"
+    elif found["type"] == "missing":
+        message = "is missing"
+    return document.problem(place, message)
+
+
+def _nearest(place: Place) -> str:
+    sections = [""] + [part for part in place[:-1] if part in SECTIONS]
+    known = SECTIONS[str(sections[-1])].model_fields
+    return difflib.get_close_matches(str(place[-1]), known, 1, 0.0)[0]
+
+
+def _targets(configuration: Configuration) -> Iterator[tuple[Place, Target]]:
+    for section in ("endpoints", "active_scrappers"):
+        for number, target in enumerate(getattr(configuration, section)):
+            yield (section, number), target
+
+
+def _repeated(document: YamlDocument, configuration: Configuration) -> Iterator[str]:
+    names: dict[tuple[str, str], Place] = {}
+    paths: set[str] = set()
+    for place, target in _targets(configuration):
+        if names.setdefault((str(place[0]), target.name), place) is not place:
+            yield document.problem((*place, "name"), f"the name {target.name!r} is given twice")
+        if isinstance(target, Endpoint):
+            if target.endpoint in paths:
+                yield document.problem((*place, "endpoint"), f"the path {target.endpoint} is given twice")
+            paths.add(target.endpoint)
+    yield from _ambiguous(document, configuration)
+
+
+def _ambiguous(document: YamlDocument, configuration: Configuration) -> Iterator[str]:
+    endpoints = {endpoint.name: endpoint for endpoint in configuration.endpoints}
+    for number, scrapper in enumerate(configuration.active_scrappers):
+        endpoint = endpoints.get(scrapper.name)
+        if endpoint is not None and not scrapper.same_target(endpoint):
+            message = f"an endpoint is called {scrapper.name!r} too, and has another schema, node or function"
+            yield document.problem(("active_scrappers", number, "name"), message)
+
+
+def _bind_schema(document: YamlDocument, place: Place, target: Target, folder: Path) -> list[str]:
+    key = "schema_path" if target.schema_path is not None else "schema_name"
+    name = target.schema_path or target.schema_name or ""
+    base = document.path.parent if target.schema_path is not None else folder
+    found = next((file for file in _candidates(base / name) if file.is_file()), None)
+    if found is None:
+        return [document.problem((*place, key), f"there is no schema {name!r} in {base}")]
+    if key == "schema_name" and not found.resolve().is_relative_to(folder.resolve()):
+        return [document.problem((*place, key), f"{name!r} lies outside {folder}")]
+    target.bind_schema(found)
+    return []
+
+
+def _candidates(path: Path) -> list[Path]:
+    if path.suffix in SCHEMA_SUFFIXES:
+        return [path]
+    return [path, *(path.with_name(path.name + suffix) for suffix in SCHEMA_SUFFIXES)]
