@@ -1,6 +1,7 @@
 """Uploads one file and follows it until it is merged or failed; an example of a client, written to be read.
 
-python tools/request_example.py inputs/samples/weather/01_days_from_01.csv --endpoint weather --user demo:secret
+python tools/request_example.py inputs/samples/weather/01_days_from_01.csv \
+    --endpoint weather --user demo:secret
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from packages.cli.demo_airflow import AirflowApi, start_airflow
 from packages.cli.demo_children import Children, DemoError
-from packages.cli.demo_place import PROJECT_FOLDER, DemoPlace, open_place
+from packages.cli.demo_place import DemoPlace, open_place
 from packages.cli.demo_report import print_report
 from packages.cli.demo_samples import IngressApi, Upload
 
@@ -51,7 +51,7 @@ def demo(
 def run(console: Console, place: DemoPlace, *, once: bool) -> None:
     """The story of a demo; everything it starts has ended when it returns."""
     ingress, airflow = IngressApi(place), AirflowApi(place)
-    with Children(place.folder / "logs", place.environment(), PROJECT_FOLDER) as children:
+    with Children(place.folder / "logs", place.environment(), place.folder) as children:
         with _step(console, "Starting the ingress"):
             children.start("ingress", [sys.executable, "-m", "services.ingress_service.main"])
             children.wait_until(ingress.is_ready, "the ingress", READY_TIMEOUT_S)

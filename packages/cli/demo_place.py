@@ -16,7 +16,6 @@ PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 INGRESS_USER = "demo"
 AIRFLOW_ADMIN = "admin"
-AIRFLOW_NOTIFIER = "ingress"
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,6 @@ class DemoSecrets:
 
     ingress_password: str
     airflow_password: str
-    notifier_password: str
     fernet_key: str
     session_key: str
     token_key: str
@@ -62,7 +60,6 @@ class DemoPlace:
 
     def _ingress_settings(self) -> dict[str, str]:
         users = {INGRESS_USER: {"password": self.secrets.ingress_password, "roles": ["admin"]}}
-        notifier = f"{AIRFLOW_NOTIFIER}:{self.secrets.notifier_password}"
         return {
             "CONFIG_PATH": str(PROJECT_FOLDER / "inputs" / "configuration.yaml"),
             "SCHEMAS_DIR": str(PROJECT_FOLDER / "inputs" / "schemas"),
@@ -72,7 +69,7 @@ class DemoPlace:
             "AUTH_ENABLED": "true",
             "HOST": HOST,
             "PORT": str(self.ingress_port),
-            "AIRFLOW_URL": f"http://{notifier}@{HOST}:{self.airflow_port}",
+            "AIRFLOW_URL": self.airflow_url,
             "PYTHONPATH": os.pathsep.join([str(PROJECT_FOLDER), str(PROJECT_FOLDER / "packages")]),
             "PYTHONUNBUFFERED": "1",
         }
@@ -98,7 +95,7 @@ class DemoPlace:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_ADMIN}:admin,{AIRFLOW_NOTIFIER}:op",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_ADMIN}:admin",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -115,10 +112,8 @@ def open_place(folder: Path, ingress_port: int, airflow_port: int) -> DemoPlace:
         _require_free(port, owner, option)
     folder.mkdir(parents=True, exist_ok=True)
     place = DemoPlace(folder.resolve(), ingress_port, airflow_port, _secrets(folder / "secrets.json"))
-    _write_private(
-        place.folder / "airflow" / "passwords.json",
-        {AIRFLOW_ADMIN: place.secrets.airflow_password, AIRFLOW_NOTIFIER: place.secrets.notifier_password},
-    )
+    passwords = {AIRFLOW_ADMIN: place.secrets.airflow_password}
+    _write_private(place.folder / "airflow" / "passwords.json", passwords)
     return place
 
 
@@ -138,7 +133,6 @@ def _secrets(path: Path) -> DemoSecrets:
     fresh = DemoSecrets(
         ingress_password=secrets.token_urlsafe(12),
         airflow_password=secrets.token_urlsafe(12),
-        notifier_password=secrets.token_urlsafe(12),
         fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         session_key=secrets.token_hex(32),
         token_key=secrets.token_hex(48),

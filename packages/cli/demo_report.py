@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import xarray as xr
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from packages.cli.demo_place import AIRFLOW_ADMIN, INGRESS_USER, DemoPlace
@@ -39,7 +41,7 @@ def files_table(uploads: Iterable[Upload]) -> Table:
     for upload in uploads:
         state = upload.item.get("state", "refused")
         shown = f"refused {upload.status_code}" if state == "refused" else state
-        table.add_row(upload.name, f"[{STYLES[state]}]{shown}[/]", _rows(upload), _reason(upload))
+        table.add_row(upload.name, f"[{STYLES[state]}]{shown}[/]", _rows(upload), escape(_reason(upload)))
     return table
 
 
@@ -53,9 +55,20 @@ def addresses_table(place: DemoPlace) -> Table:
 
 
 def _rows(upload: Upload) -> str:
-    rows = upload.item.get("rows")
+    rows = upload.outcome.get("rows")
     return "" if rows is None else str(rows)
 
 
 def _reason(upload: Upload) -> str:
-    raise NotImplementedError
+    """Why a file was refused or failed, or the first of the cells that a processed one lost."""
+    if upload.problem:
+        return "\n".join([upload.problem["detail"], *map(_place, upload.problem["errors"][:1])])
+    if error := upload.outcome.get("error"):
+        return _place(error)
+    found, counts = upload.outcome.get("rejected_rows") or [], upload.outcome.get("rejected_counts") or {}
+    return f"{sum(counts.values())} left out; first: {_place(found[0])}" if found else ""
+
+
+def _place(finding: dict[str, Any]) -> str:
+    parts = [f"{name} {finding[name]}" for name in ("row", "column") if finding.get(name) is not None]
+    return ": ".join([*([", ".join(parts)] if parts else []), str(finding["message"])])

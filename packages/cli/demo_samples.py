@@ -31,6 +31,11 @@ class Upload:
         """Whether nothing more will happen to it."""
         return self.state_url is None or self.item.get("state") in FINAL_STATES
 
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """Outcome of a settled item, empty before."""
+        return self.item.get("outcome") or {}
+
 
 class IngressApi:
     """The calls of the ingress that a demo needs."""

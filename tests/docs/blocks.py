@@ -1,0 +1,27 @@
+"""The marked code blocks of the documentation: `<!-- marker -->` on the line before the fence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MARKED = re.compile(
+    r"<!-- (?P<marker>[a-z]+)(?:: (?P<name>[\w.]+))? -->\n```\w+\n(?P<text>.*?)^```", re.M | re.S
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One marked block; `name` follows the colon of the marker."""
+
+    marker: str
+    name: str | None
+    text: str
+
+
+def blocks_of(page: Path, marker: str) -> list[Block]:
+    found = (Block(**match.groupdict()) for match in MARKED.finditer(page.read_text(encoding="utf-8")))
+    return [block for block in found if block.marker == marker]
