@@ -13,11 +13,8 @@ import pytest
 from packages.cli.demo_children import Children, DemoError
 from packages.cli.demo_place import open_place
 
-GRANDPARENT = """
-import subprocess, sys, time, os
-child = subprocess.Popen([sys.executable, "-c", "import os, time; os.setpgid(0, 0); print(os.getpid(), flush=True); time.sleep(60)"])
-time.sleep(60)
-"""
+SLEEPER = "import os, time; os.setpgid(0, 0); print(os.getpid(), flush=True); time.sleep(60)"
+GRANDPARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPER!r}])"
 
 
 def python(code: str) -> list[str]:
