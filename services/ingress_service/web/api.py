@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from services.ingress_service.web.caller import Caller
 from services.ingress_service.web.context import ingress_of
+from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.openapi import upload_operation
-from services.ingress_service.web.targets import Target
 from services.ingress_service.web.uploads import accept
 
 Validate = Annotated[
@@ -17,25 +17,28 @@ Validate = Annotated[
 ]
 
 
-def upload_router(targets: Iterable[Target]) -> APIRouter:
+def upload_router(inlets: Iterable[Inlet]) -> APIRouter:
     """Routes of all endpoints; longer paths first, so that a nested endpoint is not taken for a node."""
     router = APIRouter(tags=["upload"])
-    for target in sorted(targets, key=lambda target: len(target.endpoint.endpoint), reverse=True):
-        _add_routes(router, target)
+    for inlet in sorted(inlets, key=lambda inlet: len(inlet.endpoint.endpoint), reverse=True):
+        _add_routes(router, inlet)
     return router
 
 
-def _add_routes(router: APIRouter, target: Target) -> None:
+def _add_routes(router: APIRouter, inlet: Inlet) -> None:
     async def upload(request: Request, user: Caller, validate: Validate = None) -> Response:
-        return await accept(request, ingress_of(request), user, target, "", validate_only=bool(validate))
+        trial = validate is not None
+        return await accept(request, ingress_of(request), user, inlet, "", validate_only=trial)
 
     async def upload_node(
         request: Request, user: Caller, node_path: str, validate: Validate = None
     ) -> Response:
-        return await accept(request, ingress_of(request), user, target, node_path, validate_only=bool(validate))
+        return await accept(
+            request, ingress_of(request), user, inlet, node_path, validate_only=bool(validate)
+        )
 
-    path, name = target.endpoint.endpoint.rstrip("/"), target.endpoint.name
-    operation = upload_operation(target)
+    path, name = inlet.endpoint.endpoint.rstrip("/"), inlet.endpoint.name
+    operation = upload_operation(inlet)
     router.add_api_route(path, upload, methods=["POST"], operation_id=f"upload_{name}", **operation)
     router.add_api_route(
         f"{path}/{{node_path:path}}",

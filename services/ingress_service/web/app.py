@@ -42,7 +42,12 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_exception_handler(handled, _answer)
     app.add_exception_handler(HTTPException, _answer_framework)
     app.add_exception_handler(RequestValidationError, _answer_parameters)
-    for router in (service_routes.router, items.router, scrapers.router, upload_router(ingress.targets.values())):
+    for router in (
+        service_routes.router,
+        items.router,
+        scrapers.router,
+        upload_router(ingress.inlets.values()),
+    ):
         app.include_router(router)
     openapi.install(app)
     return app
@@ -63,11 +68,11 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 async def _answer_framework(request: Request, error: Exception) -> Response:
-    return problems.respond_to_framework(cast(HTTPException, error), request)
+    return problems.respond_to_framework(cast("HTTPException", error), request)
 
 
 async def _answer_parameters(request: Request, error: Exception) -> Response:
-    findings: Sequence[dict[str, Any]] = cast(RequestValidationError, error).errors()
+    findings: Sequence[dict[str, Any]] = cast("RequestValidationError", error).errors()
     return problems.respond_to_parameters(findings, request)
 
 

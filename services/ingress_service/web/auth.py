@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 
 import anyio
 import argon2
@@ -57,7 +58,9 @@ class Authenticator:
 
     async def _verify(self, name: str, password: str, entry: UserEntry | None) -> bool:
         if entry is not None and entry.has_hash:
-            return await self._verify_remembered(self._digest(f"{name}\0{password}"), _secret(entry), password)
+            return await self._verify_remembered(
+                self._digest(f"{name}\0{password}"), _secret(entry), password
+            )
         expected = _secret(entry) if entry is not None else self._decoy_plain
         equal = hmac.compare_digest(self._digest(password), self._digest(expected))
         if not equal and self._decoy_hash is not None:
@@ -89,13 +92,13 @@ class Authenticator:
 def _credentials(header: str) -> tuple[str, str]:
     """Name and password of a Basic header (RFC 7617, UTF-8)."""
     scheme, _, encoded = header.partition(" ")
-    try:
-        if scheme.lower() != "basic" or len(header) > MAX_HEADER_BYTES:
-            raise ValueError(scheme)
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise NotAuthenticatedError("Invalid authentication credentials") from None
-    name, _, password = text.partition(":")
+    text = ""
+    if scheme.lower() == "basic" and len(header) <= MAX_HEADER_BYTES:
+        with suppress(binascii.Error, UnicodeDecodeError):
+            text = base64.b64decode(encoded.strip(), validate=True).decode()
+    name, colon, password = text.partition(":")
+    if not colon:
+        raise NotAuthenticatedError("Invalid authentication credentials")
     return name, password
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import polars as pl
-from zarr_fuse.errors import UpdateRefusedError
+from packages.common.validation import decode_payload, frame_from_json
 from zarr_fuse.frame import convert
-from zarr_fuse.report import RejectedRow
-from zarr_fuse.schema import DatasetSchema
 
 from packages.common.errors import EmptyPayloadError
-from packages.common.validation import decode_payload, frame_from_json
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
+from zarr_fuse.errors import UpdateRefusedError
+from zarr_fuse.report import RejectedRow
+from zarr_fuse.schema import DatasetSchema
 
 SAMPLE_ROWS = 1000
 FINDINGS_SHOWN = 100

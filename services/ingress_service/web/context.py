@@ -6,28 +6,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
+from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 
 from packages.common.models.configuration_model import Configuration
 from packages.common.queue import Queue
 from packages.common.settings import Settings
-from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
 from services.ingress_service.web.health import Readiness
+from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
-from services.ingress_service.web.targets import Target
 
 OnAccepted = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Ingress:
-    """The parts of one running service; `targets` is keyed by endpoint name."""
+    """The parts of one running service; `inlets` is keyed by endpoint name."""
 
     settings: Settings
     configuration: Configuration
-    targets: Mapping[str, Target]
+    inlets: Mapping[str, Inlet]
     queue: Queue
     authenticator: Authenticator
     gate: Gate

@@ -49,7 +49,11 @@ class Readiness:
             self._timed("storage", self._storage), self._timed("oldest_accepted", self._oldest)
         )
         alive = self._scheduler_alive()
-        checks = [storage, Check(name="scheduler", ok=alive, detail="running" if alive else "stopped"), oldest]
+        checks = [
+            storage,
+            Check(name="scheduler", ok=alive, detail="running" if alive else "stopped"),
+            oldest,
+        ]
         ready = all(check.ok for check in checks)
         return ReadinessReport(status="ready" if ready else "not_ready", checks=checks)
 
@@ -67,6 +71,7 @@ class Readiness:
         storage, token = self._queue.storage, str(time.time_ns()).encode()
         storage.put(self._key, token)
         storage.get(self._key)
+        storage.delete([self._key])
         return "readable and writable"
 
     def _oldest(self) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from packages.common.errors import MetadataError
 from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemMetadata
-from packages.common.queue import QueuedItem, Queue
+from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.web.answers import Item
 from services.ingress_service.web.listing import received_at
 

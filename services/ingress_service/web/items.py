@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from packages.common.errors import ItemNotFoundError
 from packages.common.keys import ItemState, checked_item_id, normalise_node_path
-from packages.common.queue import QueuedItem, Queue
+from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.errors import ForbiddenError, ItemStateError
 from services.ingress_service.web import item_views, listing
 from services.ingress_service.web.answers import Item, ItemPage
@@ -33,7 +33,7 @@ async def list_items(
     node: Annotated[str | None, Query(description="node path below the endpoint")] = None,
     state: Literal["accepted", "failed", "processed"] | None = None,
     uploader: Annotated[str | None, Query(alias="user")] = None,
-    since: Annotated[datetime | None, Query(description="received at or after; UTC unless it has an offset")] = None,
+    since: Annotated[datetime | None, Query(description="received at or after; UTC without offset")] = None,
     until: Annotated[datetime | None, Query(description="received before")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
@@ -108,12 +108,12 @@ def _readable_endpoints(ingress: Ingress, user: User, wanted: str | None) -> tup
         return (wanted,)
     if user.may_read(None):
         return None
-    return tuple(name for name, target in ingress.targets.items() if user.may_read(target.endpoint))
+    configured = [*ingress.configuration.endpoints, *ingress.configuration.active_scrappers]
+    return tuple({target.name: None for target in configured if user.may_read(target)})
 
 
 def _require_readable(ingress: Ingress, user: User, name: str) -> None:
-    target = ingress.targets.get(name)
-    if not user.may_read(target.endpoint if target is not None else None):
+    if not user.may_read(ingress.configuration.target(name)):
         raise ForbiddenError(f"User {user.name!r} may not read the items of {name!r}.")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from packages.common.keys import ItemState
-from packages.common.queue import QueuedItem, Queue
+from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.errors import OverloadedError
 
 MAX_LIST_S = 25.0

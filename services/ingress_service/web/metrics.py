@@ -14,16 +14,18 @@ class Metrics:
 
     def __init__(self, gate: Gate) -> None:
         self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
+        registry = self.registry
         labels = ("route", "method", "status")
-        self._requests = Histogram("ingress_request_seconds", "Duration of requests", labels, **own)
-        self._accepted = Counter("ingress_items_accepted", "Items accepted", ("endpoint",), **own)
-        self._bytes = Histogram(
-            "ingress_item_bytes", "Size of items", ("endpoint",), registry=self.registry, buckets=BODY_BUCKETS
+        self._requests = Histogram(
+            "ingress_request_seconds", "Duration of requests", labels, registry=registry
         )
-        uploads = Gauge("ingress_uploads_in_flight", "Uploads being handled", **own)
+        self._accepted = Counter("ingress_items_accepted", "Items accepted", ("endpoint",), registry=registry)
+        self._bytes = Histogram(
+            "ingress_item_bytes", "Size of items", ("endpoint",), registry=registry, buckets=BODY_BUCKETS
+        )
+        uploads = Gauge("ingress_uploads_in_flight", "Uploads being handled", registry=registry)
         uploads.set_function(lambda: gate.uploads)
-        held = Gauge("ingress_bytes_in_flight", "Body bytes held in memory", **own)
+        held = Gauge("ingress_bytes_in_flight", "Body bytes held in memory", registry=registry)
         held.set_function(lambda: gate.bytes_held)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:

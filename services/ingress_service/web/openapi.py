@@ -8,8 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from services.ingress_service.web.answers import Accepted, Problem, ValidationReport
 from services.ingress_service.web.checks import optional_columns, required_columns
 from services.ingress_service.web.content import SUPPORTED
+from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.problems import ANSWERS, FRAMEWORK, INTERNAL, MEDIA_TYPE, build
-from services.ingress_service.web.targets import Target
 
 Group = Literal["upload", "list", "item", "item_action", "scraper"]
 GROUPS: dict[Group, tuple[int, ...]] = {
@@ -33,15 +33,18 @@ def errors_of(group: Group) -> dict[int | str, dict[str, Any]]:
     return {status: _error_response(status) for status in GROUPS[group]}
 
 
-def upload_operation(target: Target) -> dict[str, Any]:
+def upload_operation(inlet: Inlet) -> dict[str, Any]:
     """Everything but path and function of the upload routes of an endpoint."""
     return {
-        "summary": f"Upload to {target.endpoint.name}",
-        "description": _describe(target),
+        "summary": f"Upload to {inlet.endpoint.name}",
+        "description": _describe(inlet),
         "status_code": 202,
         "response_model": None,
         "responses": {
-            200: {"model": ValidationReport, "description": "With `validate=only`: the payload is acceptable"},
+            200: {
+                "model": ValidationReport,
+                "description": "With `validate=only`: it would be accepted",
+            },
             202: {
                 "model": Accepted,
                 "description": "Stored durably; it will be merged",
@@ -49,7 +52,7 @@ def upload_operation(target: Target) -> dict[str, Any]:
             },
             **errors_of("upload"),
         },
-        "openapi_extra": {"requestBody": _request_body(target), "parameters": _header_parameters()},
+        "openapi_extra": {"requestBody": _request_body(inlet), "parameters": _header_parameters()},
     }
 
 
@@ -89,8 +92,8 @@ def _error_response(status: int) -> dict[str, Any]:
     return described
 
 
-def _describe(target: Target) -> str:
-    endpoint, schema = target.endpoint, target.schema_at_target
+def _describe(inlet: Inlet) -> str:
+    endpoint, schema = inlet.endpoint, inlet.schema_at_target
     if endpoint.extract_fn is not None:
         return f"The payload is kept as it is; the extractor `{endpoint.extract_fn}` makes the table from it."
     if schema is None:
@@ -100,12 +103,12 @@ def _describe(target: Target) -> str:
     return f"Required columns: {required}. Optional columns: {optional}."
 
 
-def _request_body(target: Target) -> dict[str, Any]:
+def _request_body(inlet: Inlet) -> dict[str, Any]:
     content: dict[str, Any] = {
         name: {"schema": {} if name == "application/json" else {"type": "string"}} for name in SUPPORTED
     }
-    schema = target.schema_at_target
-    if schema is not None and target.endpoint.extract_fn is None:
+    schema = inlet.schema_at_target
+    if schema is not None and inlet.endpoint.extract_fn is None:
         columns = [*required_columns(schema), *optional_columns(schema)]
         content["text/csv"]["example"] = ",".join(columns) + "\n…\n"
     file_schema = {"type": "string", "format": "binary", "description": "type from the part or its file name"}

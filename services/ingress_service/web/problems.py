@@ -30,7 +30,7 @@ class Answer:
     public: str | None = None
 
 
-ANSWERS: Mapping[type[BaseException], Answer] = {
+ANSWERS: Mapping[type[common.IngressError], Answer] = {
     errors.MalformedRequestError: Answer(400, "The request contradicts itself"),
     errors.ContentTypeMissingError: Answer(400, "No Content-Type"),
     errors.HeaderMalformedError: Answer(400, "A header cannot be read"),
@@ -54,7 +54,7 @@ ANSWERS: Mapping[type[BaseException], Answer] = {
     errors.EncodingUnsupportedError: Answer(415, "The encoding is not supported"),
     errors.OverloadedError: Answer(503, "Too much is in flight"),
     common.ObjectMissingError: Answer(404, "No such item", "The item has just been moved or removed."),
-    common.StorageError: Answer(503, "The storage fails", "The storage refused the request. Try again later."),
+    common.StorageError: Answer(503, "The storage fails", "The storage refused the request."),
     common.StorageUnavailableError: Answer(
         503, "The storage does not answer", "The storage does not answer. Try again later."
     ),
@@ -69,7 +69,7 @@ FRAMEWORK = (
 
 def answer_for(error: BaseException) -> Answer:
     """Answer of the closest class of `error` in the table; anything unknown is internal."""
-    return next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), INTERNAL)
+    return next((answer for kind in type(error).__mro__ if (answer := ANSWERS.get(kind))), INTERNAL)
 
 
 def problem_of(error: BaseException, instance: str) -> Problem:

@@ -20,7 +20,7 @@ async def health() -> dict[str, str]:
 @router.get(
     "/health/ready",
     response_model=ReadinessReport,
-    responses={503: {"description": "Not ready: a problem document with `checks`", "content": {MEDIA_TYPE: {}}}},
+    responses={503: {"description": "Not ready: a problem with `checks`", "content": {MEDIA_TYPE: {}}}},
 )
 async def ready(request: Request) -> Response:
     """Whether uploads can be taken, check by check."""

@@ -22,9 +22,9 @@ from services.ingress_service.web.answers import ValidationReport
 from services.ingress_service.web.bodies import Body, read_body
 from services.ingress_service.web.checks import CheckReport, check_payload
 from services.ingress_service.web.context import Ingress, OnAccepted
+from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.item_views import state_url
 from services.ingress_service.web.limits import MIN_STORAGE_BYTES_PER_S
-from services.ingress_service.web.targets import Target
 from services.ingress_service.web.users import User
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -33,22 +33,22 @@ log = structlog.get_logger("ingress.upload")
 
 
 async def accept(
-    request: Request, ingress: Ingress, user: User, target: Target, raw_path: str, *, validate_only: bool
+    request: Request, ingress: Ingress, user: User, inlet: Inlet, raw_path: str, *, validate_only: bool
 ) -> Response:
     """Check an upload in the documented order, store it and answer; every refusal is raised."""
-    if not user.may_write(target.endpoint):
-        raise ForbiddenError(f"User {user.name!r} may not write endpoint {target.endpoint.name!r}.")
+    if not user.may_write(inlet.endpoint):
+        raise ForbiddenError(f"User {user.name!r} may not write endpoint {inlet.endpoint.name!r}.")
     node_path = _node_path(request, raw_path)
-    target.dataset_schema(node_path)
+    inlet.dataset_schema(node_path)
     with ingress.gate.upload() as lease:
         body = await read_body(request, lease, ingress.bounds)
-        report, sha256 = await anyio.to_thread.run_sync(_check, body, target, node_path)
+        report, sha256 = await anyio.to_thread.run_sync(_check, body, inlet, node_path)
         if validate_only:
-            return JSONResponse(_report_document(target, node_path, report))
-        metadata = _metadata(request, user, target, node_path, body, sha256)
+            return JSONResponse(_report_document(inlet, node_path, report))
+        metadata = _metadata(request, user, inlet, node_path, body, sha256)
         await _store(ingress, metadata, body.data)
     request.state.item_id = metadata.item_id
-    ingress.metrics.accepted(target.endpoint.name, len(body.data))
+    ingress.metrics.accepted(inlet.endpoint.name, len(body.data))
     return _accepted(metadata.item_id, request.app.state.on_accepted)
 
 
@@ -56,15 +56,15 @@ def _node_path(request: Request, raw_path: str) -> str:
     """The node path of the address; an encoded slash is refused, because proxies disagree on its meaning."""
     if b"%2f" in request.scope.get("raw_path", b"").lower():
         raise NodePathError("the node path has an encoded slash")
-    return normalise_node_path(raw_path)
+    return normalise_node_path(f"/{raw_path}")
 
 
-def _check(body: Body, target: Target, node_path: str) -> tuple[CheckReport, str]:
-    endpoint = target.endpoint
+def _check(body: Body, inlet: Inlet, node_path: str) -> tuple[CheckReport, str]:
+    endpoint = inlet.endpoint
     report = check_payload(
         body.data,
         body.content_type,
-        target.dataset_schema(node_path),
+        inlet.dataset_schema(node_path),
         extracted=endpoint.extract_fn is not None,
         on_bad_rows=endpoint.on_bad_rows,
     )
@@ -72,9 +72,9 @@ def _check(body: Body, target: Target, node_path: str) -> tuple[CheckReport, str
 
 
 def _metadata(
-    request: Request, user: User, target: Target, node_path: str, body: Body, sha256: str
+    request: Request, user: User, inlet: Inlet, node_path: str, body: Body, sha256: str
 ) -> ItemMetadata:
-    endpoint, received_at = target.endpoint, datetime.now(UTC)
+    endpoint, received_at = inlet.endpoint, datetime.now(UTC)
     trace = request.headers.get("traceparent", "")
     return ItemMetadata(
         item_id=new_item_id(endpoint.name, node_path, received_at),
@@ -119,6 +119,6 @@ async def _tell(on_accepted: OnAccepted, item_id: str) -> None:
         log.exception("the hook after an accepted item failed", item_id=item_id)
 
 
-def _report_document(target: Target, node_path: str, report: CheckReport) -> dict[str, object]:
-    facts = asdict(report) | {"endpoint": target.endpoint.name, "node_path": node_path or None}
+def _report_document(inlet: Inlet, node_path: str, report: CheckReport) -> dict[str, object]:
+    facts = asdict(report) | {"endpoint": inlet.endpoint.name, "node_path": node_path or None}
     return ValidationReport.model_validate(facts).model_dump()

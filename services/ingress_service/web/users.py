@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from packages.common.models.configuration_model import Endpoint
+from packages.common.models.configuration_model import Endpoint, Target
 
 ADMIN = "admin"
 
@@ -27,14 +27,16 @@ class User:
         """Whether the user may upload to `endpoint`: if its `users` and the user's own list allow it."""
         if self.unrestricted:
             return True
-        listed = not endpoint.users or self.name in endpoint.users
+        listed = endpoint.users is None or self.name in endpoint.users
         return listed and (self.endpoints is None or endpoint.name in self.endpoints)
 
-    def may_read(self, endpoint: Endpoint | None) -> bool:
-        """Whether the user may see the items of `endpoint`; None is one that is not configured."""
+    def may_read(self, target: Target | None) -> bool:
+        """Whether the user may see the items of an endpoint or scraper; None is not configured."""
         if self.is_admin or self.unrestricted:
             return True
-        return endpoint is not None and self.may_write(endpoint)
+        if isinstance(target, Endpoint):
+            return self.may_write(target)
+        return target is not None and (self.endpoints is None or target.name in self.endpoints)
 
 
 ANONYMOUS = User("anonymous", unrestricted=True)

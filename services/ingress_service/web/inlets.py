@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zarr_fuse.schema import DatasetSchema, NodeSchema
-
-from packages.common.keys import normalise_node_path
 from packages.common.models.configuration_model import Endpoint
 from services.ingress_service.errors import NodeUnknownError
+from zarr_fuse.schema import DatasetSchema, NodeSchema
 
 NODES_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Target:
-    """An endpoint and its schema, read once at the start."""
+class Inlet:
+    """An endpoint with the schema of its store, read once at the start."""
 
     endpoint: Endpoint
     schema: NodeSchema
 
     def dataset_schema(self, node_path: str) -> DatasetSchema:
         """The schema of the node at `target_node` + `node_path`; raises NodeUnknownError."""
-        prefix = normalise_node_path(self.endpoint.target_node or "")
-        node = "/".join(part for part in (prefix, node_path) if part)
+        node = "/".join(part for part in (self.endpoint.target_node, node_path) if part)
         found = find_node(self.schema, node)
         if found is None or found.ds.is_empty():
             raise NodeUnknownError(self._unknown(node))
@@ -32,14 +29,14 @@ class Target:
     @property
     def schema_at_target(self) -> DatasetSchema | None:
         """The schema of `target_node` itself; None where it has no variables of its own."""
-        found = find_node(self.schema, normalise_node_path(self.endpoint.target_node or ""))
+        found = find_node(self.schema, self.endpoint.target_node)
         return found.ds if found is not None and not found.ds.is_empty() else None
 
     def _unknown(self, node: str) -> str:
         known = nodes_with_data(self.schema)
         more = ", …" if len(known) > NODES_SHOWN else ""
         listed = ", ".join(repr(name) for name in known[:NODES_SHOWN]) + more
-        return f"The schema of endpoint {self.endpoint.name!r} has no node {node!r} with variables; it has {listed}."
+        return f"The schema of {self.endpoint.name!r} has no node {node!r} with variables; it has {listed}."
 
 
 def find_node(schema: NodeSchema, path: str) -> NodeSchema | None:

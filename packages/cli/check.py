@@ -1,0 +1,123 @@
+"""`ingress check`: everything that is wrong with this installation, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from packages.common.models.configuration_model import Configuration, Target
+    from packages.common.settings import Settings
+
+
+class Finding(NamedTuple):
+    """One line of the report; `problem` is empty where all is well."""
+
+    subject: str
+    problem: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("check")(check)
+
+
+def check() -> None:
+    """Print everything that is wrong with this installation.
+
+    Looks at the settings, the configuration, the schemas, the extractors, the users and the storage, where
+    it writes and removes a few small objects. Exit codes: 0 all is well, 1 something is wrong.
+    """
+    wrong = 0
+    for subject, problem in findings():
+        wrong += bool(problem)
+        typer.echo(f"wrong  {subject}: {problem}" if problem else f"ok     {subject}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def findings() -> Iterator[Finding]:
+    """Every check in turn; a later one runs even where an earlier one has found something."""
+    from packages.common.errors import ConfigurationError
+    from packages.common.settings import load_settings
+
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        yield from (Finding("settings", problem) for problem in error.problems)
+        return
+    yield Finding("settings")
+    yield from _users(settings)
+    yield from _configured(settings)
+    yield from _storage(settings)
+
+
+def _users(settings: Settings) -> Iterator[Finding]:
+    from services.ingress_service.web.setup import build_authenticator
+
+    yield from _attempt("users", lambda: build_authenticator(settings))
+    if settings.auth_enabled and settings.basic_auth_users_json is None:
+        yield Finding("users", "BASIC_AUTH_USERS_JSON is empty, so every upload would be refused")
+
+
+def _configured(settings: Settings) -> Iterator[Finding]:
+    from services.ingress_service.web.setup import read_configuration
+
+    configurations: list[Configuration] = []
+    subject = f"configuration {settings.config_path}"
+    yield from _attempt(subject, lambda: configurations.append(read_configuration(settings)))
+    for configuration in configurations:
+        targets = [*configuration.endpoints, *configuration.active_scrappers]
+        yield from _schemas(targets)
+        yield from _extractors(settings, targets)
+
+
+def _schemas(targets: list[Target]) -> Iterator[Finding]:
+    from services.ingress_service.web.setup import read_schema
+
+    for target in targets:
+        yield from _attempt(f"schema of {target.name}", partial(read_schema, target))
+
+
+def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:
+    from services.extractor_service.errors import ExtractorServiceError
+    from services.extractor_service.extractors import Extractors
+
+    extractors = Extractors(settings.config_path.parent)
+    for target in targets:
+        if target.extract_fn is None:
+            continue
+        subject = f"extractor {target.fn_module}.{target.extract_fn} of {target.name}"
+        try:
+            extractors.function(target.fn_module, target.extract_fn)
+        except ExtractorServiceError as error:
+            yield Finding(subject, str(error))
+        else:
+            yield Finding(subject)
+
+
+def _storage(settings: Settings) -> Iterator[Finding]:
+    from packages.common.errors import IngressError
+    from packages.common.s3io import ObjectStorage
+
+    for subject, url in (("queue", settings.s3_queue_url),):
+        try:
+            safe = ObjectStorage(url, settings).probe()
+        except IngressError as error:
+            yield Finding(f"{subject} {url}", str(error))
+        else:
+            problem = "" if safe else "conditional creates are not safe here: two racing ones both succeed"
+            yield Finding(f"{subject} {url}", problem)
+
+
+def _attempt(subject: str, act: Callable[[], object]) -> Iterator[Finding]:
+    from packages.common.errors import ConfigurationError
+
+    try:
+        act()
+    except ConfigurationError as error:
+        yield from (Finding(subject, problem) for problem in error.problems)
+    else:
+        yield Finding(subject)
