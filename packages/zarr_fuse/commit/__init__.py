@@ -1,0 +1,1 @@
+"""The commit protocol: lease, write-ahead records, ledger."""

@@ -1,0 +1,174 @@
+"""Cells: from (positions, values) of many rows to the edited chunks of one array."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zarr_fuse.axes import Axis
+from zarr_fuse.chunks import Index, StoredArray, same_cells
+from zarr_fuse.commit.write_ahead import ChunkEdit
+from zarr_fuse.reader import ChunkReader
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Values that are not NA and where they go: `positions` one array of shape (cells,) for each axis."""
+
+    positions: Sequence[Positions]
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ArrayChange:
+    """One array before and after the transaction.
+
+    Attributes:
+        before: the array as stored, None if it is new.
+        after: the array with its final extent.
+        na: what a new cell without a value reads as.
+    """
+
+    before: StoredArray | None
+    after: StoredArray
+    axes: Sequence[Axis]
+    na: Any
+    cells: Cells
+
+    def edits(self, reader: ChunkReader) -> Iterator[ChunkEdit]:
+        """The chunks that differ from what is stored, in key order of the chunk grid."""
+        written = self._written()
+        for index in sorted(written.keys() | set(self._moved())):
+            edit = self._edit(index, written.get(index), reader)
+            if edit is not None:
+                yield edit
+
+    def _written(self) -> dict[Index, tuple[Positions, NDArray[Any]]]:
+        """Offsets inside the chunk and values, by chunk index; of equal cells the last one wins."""
+        steps = self.after.chunk_shape
+        if not len(self.cells.values):
+            return {}
+        if not steps:
+            return {(): (np.zeros(1, dtype=np.int64), self.cells.values[-1:])}
+        grid = [-(-extent // step) for extent, step in zip(self.after.shape, steps, strict=True)]
+        pairs = list(zip(self.cells.positions, steps, strict=True))
+        chunk = np.ravel_multi_index([place // step for place, step in pairs], grid)
+        offset = np.ravel_multi_index([place % step for place, step in pairs], steps)
+        size = int(np.prod(steps))
+        key, values = _last_of_each(chunk * size + offset, self.cells.values)
+        starts = np.flatnonzero(np.diff(key // size, prepend=-1))
+        indices = zip(*(part.tolist() for part in np.unravel_index(key[starts] // size, grid)), strict=True)
+        parts = zip(np.split(key % size, starts[1:]), np.split(values, starts[1:]), strict=True)
+        return dict(zip(indices, parts, strict=True))
+
+    def _moved(self) -> Iterator[Index]:
+        """Indices of all chunks in which a committed cell changes its place."""
+        if self.before is None:
+            return
+        grid = [
+            range(-(-extent // step))
+            for extent, step in zip(self.after.shape, self.after.chunk_shape, strict=True)
+        ]
+        for place, axis in enumerate(self.axes):
+            first = axis.first_move
+            if first is not None:
+                tail = range(first // self.after.chunk_shape[place], len(grid[place]))
+                yield from itertools.product(*grid[:place], tail, *grid[place + 1 :])
+
+    def _edit(
+        self, index: Index, written: tuple[Positions, NDArray[Any]] | None, reader: ChunkReader
+    ) -> ChunkEdit | None:
+        cells = self._base(index, reader)
+        if written is not None:
+            cells.reshape(-1)[written[0]] = written[1]
+        bounds = self._committed(index)
+        if self.before is None or bounds is None:
+            return None if self.after.is_fill(cells) else ChunkEdit(self.after, index, cells, in_place=True)
+        stored = reader.stored(self.before, index)
+        old = self.before.full(self.before.fill) if stored is None else stored
+        keeps = same_cells(old[bounds], cells[bounds])
+        if keeps and self._nothing_new(cells, bounds):
+            return None
+        if self.after.is_fill(cells):
+            return None if stored is None else ChunkEdit(self.after, index, None, in_place=False)
+        return ChunkEdit(self.after, index, cells, in_place=keeps and self._fills_with_na())
+
+    def _base(self, index: Index, reader: ChunkReader) -> NDArray[Any]:
+        """The chunk's committed cells at their final places, NA elsewhere."""
+        cells = self.after.full(self.na)
+        if self.before is None:
+            return cells
+        if all(axis.first_move is None for axis in self.axes):
+            bounds = self._committed(index)
+            if bounds is not None:
+                cells[bounds] = reader.chunk(self.before, index)[bounds]
+            return cells
+        sources = [
+            axis.sources(place * step, min((place + 1) * step, axis.size))
+            for axis, place, step in zip(self.axes, index, self.after.chunk_shape, strict=True)
+        ]
+        kept = [source >= 0 for source in sources]
+        if all(mask.any() for mask in kept):
+            targets = [np.flatnonzero(mask) for mask in kept]
+            wanted = [source[mask] for source, mask in zip(sources, kept, strict=True)]
+            cells[np.ix_(*targets)] = self._gather(wanted, reader)
+        return cells
+
+    def _gather(self, wanted: Sequence[Positions], reader: ChunkReader) -> NDArray[Any]:
+        """Committed cells at the outer product of ascending positions."""
+        before = self.before
+        if before is None:
+            raise ValueError("an array that is not stored has no committed cells")
+        steps = before.chunk_shape
+        spans = [
+            range(place[0] // step, place[-1] // step + 1) for place, step in zip(wanted, steps, strict=True)
+        ]
+        gathered = before.full(before.fill, tuple(len(place) for place in wanted))
+        for index in itertools.product(*spans):
+            inside = [
+                np.flatnonzero(place // step == one)
+                for place, step, one in zip(wanted, steps, index, strict=True)
+            ]
+            local = [
+                place[part] - one * step
+                for place, part, one, step in zip(wanted, inside, index, steps, strict=True)
+            ]
+            gathered[np.ix_(*inside)] = reader.chunk(before, index)[np.ix_(*local)]
+        return gathered
+
+    def _committed(self, index: Index) -> tuple[slice, ...] | None:
+        if self.before is None:
+            return None
+        extents = zip(self.before.shape, self.before.chunk_shape, index, strict=True)
+        lengths = [min(step, extent - place * step) for extent, step, place in extents]
+        return (
+            tuple(slice(0, length) for length in lengths) if all(length > 0 for length in lengths) else None
+        )
+
+    def _nothing_new(self, cells: NDArray[Any], bounds: tuple[slice, ...]) -> bool:
+        """Whether all cells outside the committed part are what a reader would see there anyway."""
+        outside = np.ones(cells.shape, dtype=bool)
+        outside[bounds] = False
+        return same_cells(cells[outside], np.asarray(self.after.fill, dtype=cells.dtype))
+
+    def _fills_with_na(self) -> bool:
+        return same_cells(
+            np.asarray(self.na, dtype=self.after.dtype), np.asarray(self.after.fill, dtype=self.after.dtype)
+        )
+
+
+def _last_of_each(keys: Positions, values: NDArray[Any]) -> tuple[Positions, NDArray[Any]]:
+    """Ascending distinct keys with the last value of each."""
+    if not np.all(keys[1:] > keys[:-1]):
+        order = np.argsort(keys, kind="stable")
+        keys, values = keys[order], values[order]
+        last = np.append(keys[1:] != keys[:-1], True)
+        keys, values = keys[last], values[last]
+    return keys, values

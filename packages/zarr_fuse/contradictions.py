@@ -1,0 +1,57 @@
+"""Contradictions: rows of one frame that give a variable over fewer coordinates two values at one label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zarr_fuse.places import codes_of
+
+Column = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+
+def contradicting_rows(
+    keys: Mapping[str, Sequence[Column]], coords: Sequence[str], has_value: Mask, values: Column
+) -> Mask:
+    """Rows with a value at a label of `coords` where the values of the frame do not agree, shape (rows,).
+
+    Rows that are equal in *all* coordinates count once, by their last value.
+
+    Args:
+        keys: for every coordinate of the node the columns that identify its label, each of shape (rows,).
+        coords: the coordinates of the variable.
+        has_value: which cells are not NA, shape (rows,).
+        values: the variable's column, shape (rows,).
+    """
+    chosen = np.flatnonzero(has_value)
+    contradicted = np.zeros(len(values), dtype=bool)
+    if len(chosen) < 2:
+        return contradicted
+    own = _codes([column[chosen] for name in coords for column in keys[name]], len(chosen))
+    whole = _codes([column[chosen] for columns in keys.values() for column in columns], len(chosen))
+    last = _last_rows(whole)
+    bad = _disagreeing(own[last], values[chosen[last]])
+    contradicted[chosen] = np.isin(own, bad)
+    return contradicted
+
+
+def _codes(columns: Sequence[Column], rows: int) -> NDArray[np.int64]:
+    return codes_of(columns)[0] if columns else np.zeros(rows, dtype=np.int64)
+
+
+def _last_rows(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The last row of each code, ascending."""
+    _, from_end = np.unique(codes[::-1], return_index=True)
+    return np.sort(len(codes) - 1 - from_end)
+
+
+def _disagreeing(codes: NDArray[np.int64], values: Column) -> NDArray[np.int64]:
+    """Codes that carry more than one distinct value."""
+    order = np.argsort(codes, kind="stable")
+    codes, values = codes[order], values[order]
+    differs = (codes[1:] == codes[:-1]) & (values[1:] != values[:-1])
+    return np.unique(codes[1:][differs])

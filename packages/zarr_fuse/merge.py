@@ -1,0 +1,212 @@
+"""The merge of one node: rows of any number of frames become labels on axes and cells of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zarr_fuse import frame as frames
+from zarr_fuse.axes import Axis, SortedAxis, UnsortedAxis
+from zarr_fuse.cells import ArrayChange, Cells
+from zarr_fuse.chunks import StoredArray
+from zarr_fuse.commit.write_ahead import ChunkEdit
+from zarr_fuse.contradictions import contradicting_rows
+from zarr_fuse.errors import UpdateRefusedError
+from zarr_fuse.layout import Catalog, Document, children, join
+from zarr_fuse.node_documents import array_for, node_attributes
+from zarr_fuse.reader import ChunkReader
+from zarr_fuse.report import Findings, UpdateReport
+from zarr_fuse.schema import Coord, DatasetSchema, Variable
+
+Column = NDArray[Any]
+
+
+class NodeMerge:
+    """What a transaction collects for one node.
+
+    Args:
+        path: the node's group path.
+        schema: the node's schema in force.
+        catalog: committed documents of the store.
+    """
+
+    def __init__(self, path: str, schema: DatasetSchema, catalog: Catalog, reader: ChunkReader) -> None:
+        self._path = path
+        self._schema = schema
+        self._catalog = catalog
+        self._reader = reader
+        names = children(catalog, path, groups=False)
+        self._stored = {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
+        self._axes = {name: self._axis(coord) for name, coord in schema.COORDS.items()}
+        self._values: dict[str, list[tuple[Sequence[NDArray[np.int64]], Column]]] = {}
+        self._touched = False
+        self.rows = 0
+
+    @property
+    def schema(self) -> DatasetSchema:
+        """The schema in force, open types fixed by the frames so far."""
+        return self._schema
+
+    def add(self, frame: object, on_bad_rows: str, *, strict: bool = False) -> UpdateReport:
+        """Convert a frame and collect its rows; a refused frame leaves nothing behind.
+
+        Raises:
+            UpdateRefusedError: with every cause; also for any finding under `on_bad_rows="fail"`.
+        """
+        converted = frames.convert(frame, self._schema, on_bad_rows=on_bad_rows)
+        rows = np.flatnonzero(converted.keep)
+        columns = {name: column[rows] for name, column in converted.columns.items()}
+        drop = self._contradictions(converted.schema, columns, rows, converted.findings)
+        drop |= self._not_admitted(converted.schema, columns, rows, converted.findings)
+        self._refuse(converted, on_bad_rows, strict=strict)
+        if drop.any():
+            rows = rows[~drop]
+            columns = {name: column[~drop] for name, column in columns.items()}
+        if not len(rows):
+            return converted.findings.report(converted.rows_in)
+        return self._collect(converted, columns, len(rows))
+
+    def touch(self) -> None:
+        """Write this node's documents even without rows: the schema has grown."""
+        self._touched = True
+
+    def edits(self) -> Iterator[ChunkEdit]:
+        """The chunks to store."""
+        for variable, coords in self._targets():
+            axes = [self._axes[name] for name in coords]
+            stored = self._stored.get(variable.name)
+            cells = self._cells(variable)
+            change = ArrayChange(stored, self._after(variable, coords), axes, variable.storage_na, cells)
+            yield from change.edits(self._reader)
+
+    def documents(self) -> dict[str, Document]:
+        """The metadata documents that differ from the committed ones, by path."""
+        if not self._touched:
+            return {}
+        found = {self._after(*target).path: self._after(*target).document for target in self._targets()}
+        group = self._catalog[self._path]
+        attributes = node_attributes(self._schema, group["attributes"], empty=self._is_empty)
+        found[self._path] = {**group, "attributes": attributes}
+        return {path: document for path, document in found.items() if self._catalog.get(path) != document}
+
+    def _axis(self, coord: Coord) -> Axis:
+        array = self._stored.get(coord.name)
+        if coord.sorted and not coord.is_composed:
+            return SortedAxis(array, self._reader, coord.storage_dtype)
+        keys = _key_variables(coord, self._schema)
+        return UnsortedAxis(
+            array,
+            self._reader,
+            [self._stored.get(key.name) for key in keys],
+            [key.storage_dtype for key in keys],
+            composed=coord.is_composed,
+        )
+
+    def _contradictions(
+        self, schema: DatasetSchema, columns: Mapping[str, Column], rows: Column, findings: Findings
+    ) -> NDArray[np.bool_]:
+        drop = np.zeros(len(rows), dtype=bool)
+        keys = {name: _labels(coord, schema, columns) for name, coord in schema.COORDS.items()}
+        for name, variable in schema.VARS.items():
+            if name not in columns or len(variable.coords) == len(keys) or not len(rows):
+                continue
+            bad = contradicting_rows(
+                keys, variable.coords, _has_value(variable, columns[name]), columns[name]
+            )
+            findings.add("contradiction", name, rows[bad], columns[name][bad], _disagree(variable))
+            drop |= bad
+        return drop
+
+    def _not_admitted(
+        self, schema: DatasetSchema, columns: Mapping[str, Column], rows: Column, findings: Findings
+    ) -> NDArray[np.bool_]:
+        drop = np.zeros(len(rows), dtype=bool)
+        for name, coord in schema.COORDS.items():
+            if coord.step_limits.no_new and self._axes[name].size and len(rows):
+                keys = _labels(coord, schema, columns)
+                unknown = ~self._axes[name].known(keys)
+                findings.add(
+                    "no_new_label", name, rows[unknown], keys[0][unknown], f"{name} takes no new labels"
+                )
+                drop |= unknown
+        return drop
+
+    def _refuse(self, converted: frames.Converted, on_bad_rows: str, *, strict: bool) -> None:
+        harmless = () if strict else ("column_missing",)
+        problems = converted.findings.problems(harmless=harmless) if strict or on_bad_rows == "fail" else []
+        if problems:
+            raise UpdateRefusedError(problems, converted.findings.report(converted.rows_in))
+
+    def _collect(self, converted: frames.Converted, columns: Mapping[str, Column], rows: int) -> UpdateReport:
+        self._schema = converted.schema
+        before = {name: axis.added for name, axis in self._axes.items()}
+        ids = {
+            name: self._axes[name].resolve(_labels(coord, self._schema, columns))
+            for name, coord in self._schema.COORDS.items()
+        }
+        for name, variable in self._schema.VARS.items():
+            if name in columns:
+                value = _has_value(variable, columns[name])
+                places = [ids[coord][value] for coord in variable.coords]
+                self._values.setdefault(name, []).append((places, columns[name][value]))
+        self.rows += rows
+        self._touched = True
+        added = {name: axis.added - before[name] for name, axis in self._axes.items()}
+        return converted.findings.report(converted.rows_in, rows).completed(new_labels=added)
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether the node has never been written, or holds no variables."""
+        never = bool(self._catalog[self._path]["attributes"].get("__empty__", False)) and not self.rows
+        return never or not (self._schema.VARS or self._schema.COORDS)
+
+    def _targets(self) -> Iterator[tuple[Variable, tuple[str, ...]]]:
+        """What has an array after the transaction, with its coordinates; an open type has none yet."""
+        if not self._touched or self._is_empty:
+            return
+        for name, coord in self._schema.COORDS.items():
+            yield coord, (name,)
+        for name, variable in self._schema.VARS.items():
+            if variable.type is not None or name in self._stored:
+                yield variable, tuple(variable.coords)
+
+    def _after(self, variable: Variable, coords: tuple[str, ...]) -> StoredArray:
+        shape = tuple(self._axes[name].size for name in coords)
+        return array_for(self._path, variable, coords, self._schema, shape, self._stored.get(variable.name))
+
+    def _cells(self, variable: Variable) -> Cells:
+        if isinstance(variable, Coord):
+            positions, labels = self._axes[variable.name].inserted()
+            return Cells((positions,), labels)
+        parts = self._values.get(variable.name, [])
+        if not parts:
+            empty = np.empty(0, dtype=np.int64)
+            return Cells([empty] * len(variable.coords), np.empty(0, dtype=variable.storage_dtype))
+        places = [
+            self._axes[coord].final(np.concatenate([places[number] for places, _ in parts]))
+            for number, coord in enumerate(variable.coords)
+        ]
+        return Cells(places, np.concatenate([values for _, values in parts]))
+
+
+def _key_variables(coord: Coord, schema: DatasetSchema) -> list[Variable]:
+    return [schema.VARS[name] for name in coord.composed] if coord.is_composed else [coord]
+
+
+def _labels(coord: Coord, schema: DatasetSchema, columns: Mapping[str, Column]) -> list[Column]:
+    return [columns[key.name] for key in _key_variables(coord, schema)]
+
+
+def _has_value(variable: Variable, column: Column) -> NDArray[np.bool_]:
+    """Which cells are not NA."""
+    if column.dtype.kind in "fc" and np.isnan(variable.storage_na):
+        return ~np.isnan(column)
+    return np.asarray(column != variable.storage_na)
+
+
+def _disagree(variable: Variable) -> str:
+    along = ", ".join(variable.coords) or "nothing"
+    return f"{variable.name} depends on {along} only, but rows with the same labels there disagree"

@@ -1,0 +1,157 @@
+"""Nodes: the public face of a store."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import ItemsView, Iterable
+from typing import Any
+
+import xarray as xr
+from zarr.storage import ObjectStore
+
+from zarr_fuse.commit.ledger import Ledger
+from zarr_fuse.errors import NodeNotFoundError
+from zarr_fuse.layout import HIDDEN_PREFIX, children, join
+from zarr_fuse.options import SECRET_KEYS, node_logger
+from zarr_fuse.report import UpdateReport
+from zarr_fuse.schema import DatasetSchema, NodeSchema
+from zarr_fuse.store import Store
+from zarr_fuse.transaction import Transaction
+
+
+class Node:
+    """A group of a store: a dataset and further nodes below it.
+
+    Attributes:
+        group_path: "" for the root, "a/b/c" below.
+        last_report: the report of this handle's latest update.
+    """
+
+    def __init__(self, store: Store, group_path: str, parent: Node | None = None) -> None:
+        self._store = store
+        self._children: dict[str, Node] = {}
+        self.group_path = group_path
+        self.parent = parent
+        self.last_report: UpdateReport | None = None
+
+    def __repr__(self) -> str:
+        return f"<Node {self.group_path!r} of {self._store.location.url}>"
+
+    @property
+    def name(self) -> str:
+        """Last part of the group path."""
+        return self.group_path.rpartition("/")[2]
+
+    @property
+    def root(self) -> Node:
+        """The node without parent."""
+        return self if self.parent is None else self.parent.root
+
+    @property
+    def mode(self) -> str:
+        """`a` or `r`."""
+        return self._store.options.mode
+
+    @property
+    def logger(self) -> logging.Logger:
+        """`zarr_fuse.<path>`."""
+        return node_logger(self.group_path)
+
+    @property
+    def store(self) -> ObjectStore[Any]:
+        """A read-only zarr store of the whole dataset store."""
+        return self._store.zarr_store()
+
+    @property
+    def schema(self) -> DatasetSchema:
+        """The schema in force for this node."""
+        return self._store.schema_of(self.group_path)
+
+    @property
+    def children(self) -> dict[str, Node]:
+        """Nodes directly below, stored ones and those of the schema; the same objects at every access."""
+        prefix = f"{self.group_path}/" if self.group_path else ""
+        below = [
+            path.removeprefix(prefix)
+            for path in self._store.paths()
+            if path.startswith(prefix) and path != self.group_path
+        ]
+        names = sorted({name for name in below if "/" not in name})
+        self._children = {
+            name: self._children.get(name) or Node(self._store, join(self.group_path, name), self)
+            for name in names
+        }
+        return dict(self._children)
+
+    def items(self) -> ItemsView[str, Node]:
+        """Names and nodes directly below."""
+        return self.children.items()
+
+    def __getitem__(self, path: str) -> Node:
+        """A node below, by name or path; "" is this node.
+
+        Raises:
+            NodeNotFoundError: there is none.
+        """
+        node = self
+        for name in filter(None, path.split("/")):
+            below = node.children
+            if name not in below:
+                raise NodeNotFoundError(
+                    f"no node {path!r} below {self.group_path!r} in {self._store.location.url}"
+                )
+            node = below[name]
+        return node
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """The node as of the last commit: fresh and lazy at every access, discrete variables as codes."""
+        self._store.refresh()
+        if not any(children(self._store.catalog, self.group_path, groups=False)):
+            document = self._store.catalog.get(self.group_path, {})
+            return xr.Dataset(attrs=_visible(document.get("attributes", {})))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
+            dataset = xr.open_zarr(self.store, group=self.group_path or None, consolidated=True, chunks=None)
+        return dataset.assign_attrs().drop_attrs(deep=False).assign_attrs(_visible(dataset.attrs))
+
+    def update(self, frame: object, *, on_bad_rows: str | None = None) -> UpdateReport:
+        """Merge a polars or pandas frame as a transaction of its own.
+
+        Raises:
+            UpdateRefusedError: the frame is refused, nothing is stored.
+            ReadOnlyError: in mode `r`.
+        """
+        with self.transaction(on_bad_rows=on_bad_rows) as transaction:
+            transaction[self.group_path].update(frame)
+        self.last_report = transaction.reports[0]
+        return self.last_report
+
+    def transaction(
+        self, item_ids: Iterable[str] = (), message: str | None = None, on_bad_rows: str | None = None
+    ) -> Transaction:
+        """A transaction over the whole store: several frames of several nodes, committed at once.
+
+        Args:
+            item_ids: recorded in the ledger with the commit.
+        """
+        self._store.require_writable()
+        return Transaction(self._store, item_ids, message, on_bad_rows)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Which item ids have been merged."""
+        return self._store.ledger
+
+    def export_schema(self) -> NodeSchema:
+        """The schema in force of the whole tree below, without secrets."""
+        public = {key: value for key, value in self.schema.ATTRS.items() if key not in SECRET_KEYS}
+        schema = DatasetSchema(ATTRS=public, COORDS=self.schema.COORDS, VARS=self.schema.VARS)
+        return NodeSchema(
+            ds=schema, groups={name: child.export_schema() for name, child in self.children.items()}
+        )
+
+
+def _visible(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if not key.startswith(HIDDEN_PREFIX)}

@@ -1,0 +1,164 @@
+"""Counted and translated access to the objects of a store and of its sidecar."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from obstore import exceptions as ob
+from obstore.store import LocalStore, MemoryStore
+
+from zarr_fuse.errors import AccessDeniedError, StorageError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_IN_FLIGHT = 16
+BULK_DELETE = 1000  # keys one DeleteObjects request takes
+
+
+class Objects:
+    """The only place of this package that talks to storage; every call is counted in `requests`.
+
+    Args:
+        store: an obstore store rooted at the folder that holds the dataset store and its sidecar.
+        concurrency: upper bound of requests in flight.
+    """
+
+    def __init__(self, store: Any, concurrency: int = MAX_IN_FLIGHT) -> None:  # noqa: ANN401 - obstore's union of stores
+        self._store = store
+        self._local = Path(store.prefix or "/") if isinstance(store, LocalStore) else None
+        self._concurrency = 1 if isinstance(store, LocalStore | MemoryStore) else concurrency
+        self.is_remote = not isinstance(store, LocalStore | MemoryStore)
+        self._lock = threading.Lock()
+        self.requests = 0
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes, or None where there is none."""
+        return self._call(key, lambda: self._get(key))
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The bytes of several objects, in the order of `keys`."""
+        return self._each(self.get, keys)
+
+    def get_range(self, key: str, start: int, end: int) -> bytes:
+        """Bytes `[start, end)` of an object that exists."""
+        return self._call(key, lambda: bytes(self._store.get_range(key, start=start, end=end)))
+
+    def size(self, key: str) -> int | None:
+        """Length of an object in bytes, or None where there is none."""
+        return self._call(key, lambda: self._size(key))
+
+    def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
+        """Write one object in a single request; `durable` waits for the disk on a local store."""
+        self._call(key, lambda: self._store.put(key, data, use_multipart=False))
+        if durable:
+            self._flush(key)
+
+    def put_many(self, items: Iterable[tuple[str, bytes]], *, durable: bool = False) -> None:
+        """Write several objects, at most `concurrency` at once."""
+        self._each(lambda item: self.put(item[0], item[1], durable=durable), list(items))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write an object only if there is none; False if there is another one.
+
+        An answer that got lost is settled by reading back, so `data` must be unique to the caller.
+        """
+        try:
+            self._call(key, lambda: self._store.put(key, data, mode="create", use_multipart=False))
+        except (ob.AlreadyExistsError, ob.PreconditionError):
+            return self.get(key) == data
+        except StorageError:
+            if self.get(key) != data:
+                raise
+        self._flush(key)
+        return True
+
+    def copy_many(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Copy objects inside the store, from the first key of each pair to the second."""
+        self._each(self._copy, pairs)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects in bulk; a key without object is no error."""
+        for start in range(0, len(keys), BULK_DELETE):
+            batch = list(keys[start : start + BULK_DELETE])
+            self._call(batch[0], partial(self._delete, batch))
+
+    def remove_tree(self, prefix: str) -> None:
+        """Delete everything below the folder `prefix`, on a local store the empty folders too."""
+        self.delete(self.keys(prefix))
+        if self._local is not None and prefix:
+            shutil.rmtree(self._local / prefix, ignore_errors=True)
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys below the folder `prefix`, sorted."""
+        return self._call(prefix, lambda: sorted(self._listing(prefix)))
+
+    def _listing(self, prefix: str) -> Iterator[str]:
+        for page in self._store.list(prefix or None):
+            for meta in page:
+                yield meta["path"]
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            return bytes(self._store.get(key).bytes())
+        except FileNotFoundError:
+            return None
+
+    def _size(self, key: str) -> int | None:
+        try:
+            return int(self._store.head(key)["size"])
+        except FileNotFoundError:
+            return None
+
+    def _copy(self, pair: tuple[str, str]) -> None:
+        self._call(pair[0], lambda: self._store.copy(pair[0], pair[1]))
+        self._flush(pair[1])
+
+    def _delete(self, batch: list[str]) -> None:
+        if self._local is None:
+            self._store.delete(batch)
+            return
+        for key in batch:
+            with contextlib.suppress(FileNotFoundError):
+                self._store.delete(key)
+
+    def _flush(self, key: str) -> None:
+        if self._local is None:
+            return
+        path = self._local / key
+        for target in (path, path.parent):
+            descriptor = os.open(target, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _each(self, act: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        if self._concurrency == 1 or len(items) < 2:
+            return [act(item) for item in items]
+        with ThreadPoolExecutor(min(self._concurrency, len(items))) as pool:
+            return list(pool.map(act, items))
+
+    def _call(self, key: str, act: Callable[[], T]) -> T:
+        with self._lock:
+            self.requests += 1
+        try:
+            return act()
+        except (ob.AlreadyExistsError, ob.PreconditionError):
+            raise
+        except (ob.PermissionDeniedError, ob.UnauthenticatedError, PermissionError) as error:
+            raise AccessDeniedError(f"access to {key!r} is denied") from error
+        except (ob.BaseError, OSError) as error:
+            raise StorageError(f"storage failed at {key!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,141 @@
+"""Transactions: frames of several nodes, merged under the lease and committed at once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from zarr_fuse.commit.records import CommitRecord
+from zarr_fuse.errors import AlreadyMergedError, TransactionError
+from zarr_fuse.layout import Document
+from zarr_fuse.merge import NodeMerge
+from zarr_fuse.report import UpdateReport
+
+if TYPE_CHECKING:
+    from zarr_fuse.store import Store
+
+
+class NodeWriter:
+    """One node inside a transaction."""
+
+    def __init__(self, transaction: Transaction, path: str) -> None:
+        self._transaction = transaction
+        self._path = path
+
+    def update(self, frame: object, *, on_bad_rows: str | None = None) -> UpdateReport:
+        """Collect the rows of a polars or pandas frame; they are stored when the transaction ends.
+
+        Raises:
+            UpdateRefusedError: the frame is refused; it adds nothing and the transaction goes on.
+        """
+        return self._transaction.add(self._path, frame, on_bad_rows)
+
+
+class Transaction:
+    """One `with root.transaction(...)` block; an exception that leaves the block discards everything."""
+
+    def __init__(
+        self, store: Store, item_ids: Iterable[str], message: str | None, on_bad_rows: str | None
+    ) -> None:
+        self._store = store
+        self._item_ids = tuple(dict.fromkeys(item_ids))
+        self._message = message
+        self._on_bad_rows = on_bad_rows or store.options.on_bad_rows
+        self._merges: dict[str, NodeMerge] = {}
+        self._active = False
+        self.reports: list[UpdateReport] = []
+
+    def __getitem__(self, path: str) -> NodeWriter:
+        """The writer of a node by its group path, `""` for the root.
+
+        Raises:
+            NodeNotFoundError: neither schema nor store has it.
+        """
+        self._store.schema_of(path)
+        return NodeWriter(self, path)
+
+    def __enter__(self) -> Transaction:
+        """Take the lease.
+
+        Raises:
+            AlreadyMergedError: some of the items are in the ledger.
+            LeaseHeldError: another writer held the lease for too long.
+        """
+        self._requests_before = self._store.objects.requests
+        self._store.begin(self)
+        try:
+            self._require_new_items()
+        except BaseException:
+            self._store.discard()
+            raise
+        self._active = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._active = False
+        if error is not None:
+            self._store.discard()
+            return
+        try:
+            self._commit()
+        except BaseException:
+            self._store.discard()
+            raise
+
+    def add(self, path: str, frame: object, on_bad_rows: str | None) -> UpdateReport:
+        """Merge a frame into what is collected for a node."""
+        self._require_active()
+        self._store.keep_lease()
+        report = self._merge(path).add(
+            frame, on_bad_rows or self._on_bad_rows, strict=self._store.options.local_logger
+        )
+        self.reports.append(report)
+        return report
+
+    def touch(self, path: str) -> None:
+        """Write a node's documents even without rows."""
+        self._require_active()
+        self._merge(path).touch()
+
+    def _merge(self, path: str) -> NodeMerge:
+        if path not in self._merges:
+            self._merges[path] = self._store.merge_of(path)
+        return self._merges[path]
+
+    def _commit(self) -> None:
+        store = self._store
+        stage = store.stage(edit for merge in self._merges.values() for edit in merge.edits())
+        documents: dict[str, Document] = store.missing_groups()
+        for merge in self._merges.values():
+            documents |= merge.documents()
+        record = CommitRecord(
+            number=store.number,
+            nonce=secrets.token_hex(8),
+            item_ids=self._item_ids,
+            nodes=[path for path, merge in self._merges.items() if merge.rows],
+            rows=sum(merge.rows for merge in self._merges.values()),
+            message=self._message,
+            staged=stage.staged,
+            deleted=stage.deleted,
+            documents=documents,
+        )
+        store.commit(record, stage)
+        self._complete(stage.chunks)
+
+    def _complete(self, chunks: int) -> None:
+        requests = self._store.objects.requests - self._requests_before
+        facts = {"chunks_written": chunks, "requests": requests, "snapshot": f"{self._store.number:08d}"}
+        self.reports = [report.completed(**facts) for report in self.reports]
+
+    def _require_new_items(self) -> None:
+        merged = self._store.ledger.contains(self._item_ids)
+        if merged:
+            raise AlreadyMergedError(merged)
+
+    def _require_active(self) -> None:
+        if not self._active:
+            raise TransactionError("this transaction is not open: use it inside its `with` block")
