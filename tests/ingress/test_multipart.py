@@ -35,9 +35,7 @@ def test_type_comes_from_the_file_name_where_the_part_says_nothing(headers: str)
     assert file_part(body(part(headers=headers)), BOUNDARY).content_type == "text/csv"
 
 
-@pytest.mark.parametrize(
-    "disposition", ['form-data; name="file"', 'form-data; name="file"; filename="a.bin"']
-)
+@pytest.mark.parametrize("filename", ["", '; filename="a.bin"'])
 def test_a_file_without_any_type_is_refused(filename: str) -> None:
     with pytest.raises(UnsupportedTypeError, match=r"\.csv"):
         file_part(body(part(f'form-data; name="file"{filename}')), BOUNDARY)
