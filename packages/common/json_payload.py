@@ -1,0 +1,119 @@
+"""Reading JSON strictly: no NaN, no key twice, bounded depth, and the place of whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from packages.common.csv_payload import BOM, place_of
+from packages.common.errors import EmptyPayloadError, PayloadError
+
+Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
+
+MAX_DEPTH = 200
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = bytes(1 if mark in b"[{" else 255 for mark in range(256))
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_CONSTANTS = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?(?:NaN|Infinity)|[-+.0-9]+[eE]\+?[0-9]{3,}', re.DOTALL)
+_HUGE = re.compile(rb"[eE]\+?[0-9]{3}")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def read_json(data: bytes) -> Json:
+    """The value of a JSON text (UTF-8), or `PayloadError` with line and column where they are known."""
+    data = data.removeprefix(BOM)
+    if not data.strip():
+        raise EmptyPayloadError("the JSON is empty")
+    _refuse_depth(data)
+    try:
+        return _loads(data)
+    except UnicodeDecodeError as error:
+        raise PayloadError("the JSON is not UTF-8", *place_of(data, error.start)) from None
+    except json.JSONDecodeError as error:
+        raise PayloadError(f"the JSON is broken: {error.msg}", error.lineno, error.colno) from None
+    except RecursionError:
+        raise PayloadError(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
+    except UnicodeEncodeError:
+        raise PayloadError("the JSON holds half of a surrogate pair") from None
+    except PayloadError:
+        raise
+    except ValueError as error:
+        raise PayloadError(f"the JSON holds a number that cannot be read: {error}") from None
+
+
+def read_ndjson(data: bytes) -> list[Json]:
+    """The values of a JSON text with one value a line; blank lines are skipped."""
+    values: list[Json] = []
+    for number, line in enumerate(data.removeprefix(BOM).split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            values.append(read_json(line))
+        except PayloadError as error:
+            raise PayloadError(error.message, number, error.column, error.hint) from None
+    if not values:
+        raise EmptyPayloadError("the JSON is empty")
+    return values
+
+
+def _loads(data: bytes) -> Json:
+    def refuse_constant(name: str) -> None:
+        raise PayloadError(f"the JSON holds {name}, which is no JSON number", *_constant_place(data))
+
+    def finite(text: str) -> float:
+        number = float(text)
+        if math.isinf(number):
+            raise PayloadError(
+                f"the JSON holds the number {text}, which is too large", *_constant_place(data)
+            )
+        return number
+
+    value: Json = json.loads(
+        data.decode(),
+        object_pairs_hook=_unique,
+        parse_constant=refuse_constant,
+        parse_float=finite if _HUGE.search(data) else None,
+    )
+    if _SURROGATE.search(data):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise PayloadError(f"an object of the JSON has the key {twice!r} twice")
+    return found
+
+
+def _constant_place(data: bytes) -> tuple[int, int] | tuple[None, None]:
+    for match in _CONSTANTS.finditer(data):
+        text = match.group()
+        if not text.startswith(b'"') and not math.isfinite(float(text)):
+            return place_of(data, match.start())
+    return None, None
+
+
+def _refuse_depth(data: bytes) -> None:
+    """Raise `PayloadError` for deep nesting, before a parser meets it.
+
+    A quick count that takes brackets in strings for real ones comes first; only if it is too deep the
+    strings are told apart.
+    """
+    brackets = data.translate(None, _NOT_BRACKETS)
+    steps = np.frombuffer(brackets.translate(_STEPS), np.int8)
+    if not steps.size or np.cumsum(steps, dtype=np.int64).max() <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in _TOKENS.finditer(data):
+        mark = match.group()
+        depth += 1 if mark in {b"[", b"{"} else -1 if mark in {b"]", b"}"} else 0
+        if depth > MAX_DEPTH:
+            place = place_of(data, match.start())
+            raise PayloadError(f"the JSON is nested deeper than {MAX_DEPTH} levels", *place)
