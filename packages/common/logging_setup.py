@@ -60,10 +60,20 @@ def configure_logging(level: str = "INFO", fmt: LogFormat = "text", stream: Text
 def _formatter(fmt: LogFormat) -> logging.Formatter:
     renderers: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if fmt == "json":
-        renderers += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        renderers += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     else:
-        renderers += [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False)]
+        renderers.append(_console())
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=SHARED, processors=renderers)
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    """Lines without colours; tracebacks without the values of variables, which may be secrets."""
+    return structlog.dev.ConsoleRenderer(
+        colors=False,
+        pad_event_to=0,
+        pad_level=False,
+        exception_formatter=structlog.dev.plain_traceback,
+    )
 
 
 @contextmanager
