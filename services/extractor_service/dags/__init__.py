@@ -1,0 +1,1 @@
+"""The DAGs that run the pipeline on Airflow; they only call it."""

@@ -1,0 +1,64 @@
+"""The DAG `ingress_processor`: what was accepted goes into its stores, by the clock and on call.
+
+An event of the asset only wakes it up: each run lists the queue itself.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
+
+QUEUE = Asset(name="ingress_queue", uri="ingress://queue")
+SWEEP_CRON = os.environ.get("SWEEP_CRON") or "* * * * *"
+
+
+@task
+def plan() -> list[dict[str, Any]]:
+    """List what was accepted: one part for each store."""
+    from packages.common.settings import load_settings
+    from services.extractor_service.plan import plan as plan_sweep
+
+    return [part.model_dump(mode="json") for part in plan_sweep(load_settings())]
+
+
+@task(map_index_template="{{ store_url }}")
+def merge(store_plan: dict[str, Any]) -> dict[str, Any]:
+    """Merge and settle the items of one store; a cleared task finds its items done."""
+    from packages.common.settings import load_settings
+    from services.extractor_service.items import StorePlan
+    from services.extractor_service.sweep import merge_store
+
+    context = get_current_context()
+    context["store_url"] = store_plan["store_url"] or "no store"  # type: ignore[typeddict-unknown-key]
+    part = StorePlan.model_validate(store_plan)
+    return merge_store(load_settings(), part, dag_run_id=context["run_id"]).model_dump(mode="json")
+
+
+@task
+def report(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sum up the run; items that failed do not fail it, trouble with the storage does."""
+    from services.extractor_service.report import SweepReport, total
+
+    done = total(SweepReport.model_validate(result) for result in results)
+    done.raise_for_trouble()
+    return done.model_dump(mode="json")
+
+
+@dag(
+    dag_id="ingress_processor",
+    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(SWEEP_CRON, timezone="UTC"), assets=[QUEUE]),
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    tags=["ingress"],
+    doc_md=__doc__,
+)
+def ingress_processor() -> None:
+    """Plan, then merge store by store, then report."""
+    report(merge.expand(store_plan=plan()))
+
+
+ingress_processor()

@@ -1,0 +1,119 @@
+"""What can be wrong with one item on its way from the queue into a store.
+
+    IngressError (packages.common.errors)
+    ├── ExtractorServiceError
+    │   ├── ForeignPayloadError        nobody accepted it: its metadata is missing
+    │   ├── PayloadDamagedError        its bytes are not those that were accepted
+    │   ├── SchemaUnavailableError     the schema it names cannot be read
+    │   ├── NotTabularError            its type needs an extractor, and none is set
+    │   ├── ExtractorMissingError      the extractor it names is not there
+    │   ├── ExtractorUnloadableError   the module of its extractor fails on import
+    │   ├── ExtractorRaisedError       its extractor raised
+    │   └── ExtractorResultError       its extractor returned something that is not a table
+    └── SweepTroubleError              storage kept a sweep from its work; the next one may get it done
+
+Those of `ExtractorServiceError` are permanent: the item moves to `failed` with the message as its reason.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from packages.common.errors import IngressError
+from packages.common.models.metadata_model import ItemError
+from zarr_fuse.errors import UpdateRefusedError, ZarrFuseError
+from zarr_fuse.report import RejectedRow
+
+REASON_LIMIT = 4000  # characters of a reason that are stored with an item
+
+
+class ExtractorServiceError(IngressError):
+    """Base of the permanent failures of one item."""
+
+    kind: ClassVar[str] = "extractor_service"
+    retryable: ClassVar[bool] = False
+
+
+class ForeignPayloadError(ExtractorServiceError):
+    """A payload lies in the queue without the metadata that every accepted item has."""
+
+    kind = "foreign"
+
+
+class PayloadDamagedError(ExtractorServiceError):
+    """The payload's checksum is not the one recorded when it was accepted."""
+
+    kind = "payload_damaged"
+
+
+class SchemaUnavailableError(ExtractorServiceError):
+    """The schema an item names is absent or cannot be read."""
+
+    kind = "schema_unavailable"
+
+
+class NotTabularError(ExtractorServiceError):
+    """A payload that is no table by itself has no extractor to make one."""
+
+    kind = "not_tabular"
+
+
+class ExtractorMissingError(ExtractorServiceError):
+    """The configuration's folder has no such module, or the module no such function."""
+
+    kind = "extractor_missing"
+
+
+class ExtractorUnloadableError(ExtractorServiceError):
+    """The module of an extractor raised while it was imported."""
+
+    kind = "extractor_unloadable"
+
+
+class ExtractorRaisedError(ExtractorServiceError):
+    """An extractor raised; the message names function, exception and place."""
+
+    kind = "extractor_raised"
+
+
+class ExtractorResultError(ExtractorServiceError):
+    """An extractor returned neither a polars frame, a pandas frame nor an xarray dataset."""
+
+    kind = "extractor_result"
+
+
+class SweepTroubleError(IngressError):
+    """Storage kept a sweep from settling some items; they stay accepted."""
+
+    kind = "sweep_trouble"
+    retryable = True
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed later by itself; errors of the system count as passing."""
+    return bool(getattr(error, "retryable", isinstance(error, OSError | MemoryError)))
+
+
+def is_deliberate(error: BaseException) -> bool:
+    """Whether the product raised this on purpose, so that the message tells it all without a traceback."""
+    return isinstance(error, IngressError | ZarrFuseError)
+
+
+def item_error(error: BaseException) -> ItemError:
+    """The reason that is stored with an item, with the first place at fault if the error names one."""
+    kind = getattr(error, "kind", None)
+    text = str(error) if kind else f"{type(error).__name__}: {error}"
+    first = _first_finding(error)
+    return ItemError(
+        kind=kind or "unexpected",
+        message=text if len(text) <= REASON_LIMIT else f"{text[:REASON_LIMIT]}…",
+        row=first.row if first else None,
+        column=first.column if first else None,
+        value=first.value if first else None,
+    )
+
+
+def _first_finding(error: BaseException) -> RejectedRow | None:
+    report = error.report if isinstance(error, UpdateRefusedError) else None
+    harmful = (finding for finding in report.rejected if finding.kind != "column_missing") if report else ()
+    return next(iter(harmful), None)

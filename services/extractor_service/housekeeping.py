@@ -1,0 +1,60 @@
+"""Removes what the queue need not keep: items past their retention, and leavings of aborted uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
+
+from packages.common.keys import METADATA_SUFFIX, ItemState, parse_key
+from packages.common.queue import Queue
+from packages.common.settings import Settings
+from services.extractor_service.places import open_queue
+
+BULK = 1000  # objects one request deletes
+
+
+class Removal(NamedTuple):
+    """One object that may go, and why."""
+
+    key: str
+    reason: str
+
+
+def removals(settings: Settings, *, now: datetime | None = None) -> Iterator[Removal]:
+    """What may be deleted now, payloads before their metadata.
+
+    Processed and failed items go when they ended longer ago than their retention; an accepted item never.
+    Metadata without payload goes after an hour, in every state.
+    """
+    queue, at = open_queue(settings), now or datetime.now(UTC)
+    retention_days = {
+        ItemState.PROCESSED: settings.retention_processed_days,
+        ItemState.FAILED: settings.retention_failed_days,
+    }
+    for state, days in retention_days.items():
+        if days is not None:
+            yield from _expired(queue, state, at - timedelta(days=days))
+    for key in queue.aborted():
+        yield Removal(key, "metadata of an upload that was never accepted")
+
+
+def remove(settings: Settings, found: Iterable[Removal]) -> int:
+    """Delete what `removals` found; the number of objects."""
+    storage, count = open_queue(settings).storage, 0
+    pending = iter(found)
+    while part := list(islice(pending, BULK)):
+        storage.delete([one.key for one in part])
+        count += len(part)
+    return count
+
+
+def _expired(queue: Queue, state: ItemState, before: datetime) -> Iterator[Removal]:
+    """Items are moved when they end, so an object is as old as its item's end."""
+    for found in queue.storage.list(f"{state}/"):
+        parts = parse_key(found.key)
+        if parts is None or parts.is_metadata or found.modified_at >= before:
+            continue
+        yield Removal(found.key, f"{state} before {before:%Y-%m-%d %H:%M} UTC")
+        yield Removal(found.key + METADATA_SUFFIX, "its metadata")

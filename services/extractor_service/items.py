@@ -1,0 +1,127 @@
+"""What the steps hand on: planned items, their content, their frames, and the verdict on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import pandas as pd
+import polars as pl
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from packages.common.keys import ItemState
+from packages.common.models.metadata_model import ItemError, ItemMetadata
+from packages.common.queue import QueuedItem
+from services.extractor_service.errors import is_transient, item_error
+from zarr_fuse.report import UpdateReport
+
+Frame = pl.DataFrame | pd.DataFrame | xr.Dataset
+OnBadRows = Literal["report", "fail"]
+
+
+class PlannedItem(BaseModel):
+    """One accepted item and where its rows go.
+
+    `error` is set where the plan knows already why the item fails, `left_as` where an interrupted move has
+    brought it to a later state; such items need no store.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    item_id: str
+    extension: str
+    size_bytes: int
+    node: str = ""
+    on_bad_rows: OnBadRows = "report"
+    error: ItemError | None = None
+    left_as: ItemState | None = None
+
+    @property
+    def needs_no_store(self) -> bool:
+        """Whether it only has to be moved."""
+        return self.error is not None or self.left_as is not None
+
+    @property
+    def queued(self) -> QueuedItem:
+        """The item as the queue knows it."""
+        return QueuedItem(self.item_id, self.extension, ItemState.ACCEPTED, self.size_bytes)
+
+
+class SchemaPlan(BaseModel):
+    """The items one schema describes, node by node, each node's in key order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_file: str
+    items: list[PlannedItem]
+
+
+class StorePlan(BaseModel):
+    """Everything one sweep brings to one store; `store_url` is `""` for items that need none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store_url: str
+    schemas: list[SchemaPlan]
+
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return sum(len(schema.items) for schema in self.schemas)
+
+
+@dataclass(frozen=True)
+class Content:
+    """An item's payload, still as bytes, and its metadata."""
+
+    item: PlannedItem
+    metadata: ItemMetadata
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """An item's rows, not yet converted to its schema."""
+
+    item: PlannedItem
+    metadata: ItemMetadata
+    frame: Frame
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory the frame takes."""
+        if isinstance(self.frame, pl.DataFrame):
+            return int(self.frame.estimated_size())
+        if isinstance(self.frame, pd.DataFrame):
+            return int(self.frame.memory_usage(deep=True).sum())
+        return self.frame.nbytes
+
+
+class VerdictKind(StrEnum):
+    """What happens to an item: the outcomes of the queue, and `gone` for one no longer accepted."""
+
+    MERGED = "merged"
+    DUPLICATE = "duplicate"
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one item; `metadata` is None where nobody had to read it."""
+
+    item: PlannedItem
+    kind: VerdictKind
+    metadata: ItemMetadata | None = None
+    report: UpdateReport | None = None
+    error: ItemError | None = None
+
+
+def failure(item: PlannedItem, metadata: ItemMetadata | None, error: BaseException) -> Verdict:
+    """The verdict that an exception means for the item it belongs to."""
+    kind = VerdictKind.TRANSIENT if is_transient(error) else VerdictKind.PERMANENT
+    report = getattr(error, "report", None)
+    return Verdict(item, kind, metadata, report, item_error(error))

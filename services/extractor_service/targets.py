@@ -1,0 +1,95 @@
+"""Resolves what an item's metadata names: its schema file, its node, and the store of its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packages.common.configuration import SCHEMA_SUFFIXES
+from packages.common.models.metadata_model import ItemMetadata
+from packages.common.settings import Settings
+from packages.common.yaml_document import YamlDocument
+from services.extractor_service.errors import SchemaUnavailableError
+from services.extractor_service.items import OnBadRows
+from services.extractor_service.places import logged_warnings, store_options
+from zarr_fuse.errors import ZarrFuseError
+from zarr_fuse.options import resolve_options
+from zarr_fuse.schema import deserialize
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an item goes."""
+
+    store_url: str
+    schema_file: str
+    node: str
+    on_bad_rows: OnBadRows
+
+
+class Targets:
+    """The targets of one sweep; configuration and schemas are read once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._on_bad_rows = dict(_on_bad_rows(YamlDocument(settings.config_path).data))
+        self._store_urls: dict[Path, str | SchemaUnavailableError] = {}
+
+    def target(self, metadata: ItemMetadata) -> Target:
+        """Where an item goes.
+
+        Raises:
+            SchemaUnavailableError: it names no schema, or one that is absent or wrong.
+        """
+        schema_file = self._schema_file(metadata)
+        return Target(
+            store_url=self._store_url(schema_file),
+            schema_file=str(schema_file),
+            node="/".join(part for part in (metadata.target_node, metadata.node_path) if part),
+            on_bad_rows=self._on_bad_rows.get(metadata.endpoint_name, "report"),
+        )
+
+    def _schema_file(self, metadata: ItemMetadata) -> Path:
+        if metadata.schema_name:
+            return _with_suffix(self._settings.schema_folder / metadata.schema_name)
+        if metadata.schema_path:
+            return _with_suffix(self._settings.config_path.parent / metadata.schema_path)
+        raise SchemaUnavailableError("the item names no schema")
+
+    def _store_url(self, schema_file: Path) -> str:
+        if schema_file not in self._store_urls:
+            self._store_urls[schema_file] = self._read_store_url(schema_file)
+        found = self._store_urls[schema_file]
+        if isinstance(found, SchemaUnavailableError):
+            raise found
+        return found
+
+    def _read_store_url(self, schema_file: Path) -> str | SchemaUnavailableError:
+        name = schema_file.name
+        try:
+            with logged_warnings(schema=name):
+                schema = deserialize(schema_file)
+                return resolve_options(store_options(self._settings), schema.ds.ATTRS).url
+        except FileNotFoundError:
+            return SchemaUnavailableError(f"the schema {name} does not exist")
+        except OSError as error:
+            return SchemaUnavailableError(f"the schema {name} cannot be read: {error.strerror}")
+        except ZarrFuseError as error:
+            return SchemaUnavailableError(f"the schema {name} cannot be used: {error}")
+
+
+def _with_suffix(path: Path) -> Path:
+    """The file a schema's name means: names without suffix are fine."""
+    candidates = [path, *(path.with_name(path.name + suffix) for suffix in SCHEMA_SUFFIXES)]
+    return next((found for found in candidates if found.is_file()), path)
+
+
+def _on_bad_rows(configuration: Any) -> Iterator[tuple[str, OnBadRows]]:  # noqa: ANN401 - a YAML document
+    """What each endpoint and scraper wants; one that is wrong otherwise holds up no other."""
+    sections = configuration if isinstance(configuration, dict) else {}
+    for section in ("active_scrappers", "endpoints"):
+        for entry in sections.get(section) or ():
+            if isinstance(entry, dict):
+                yield str(entry.get("name")), "fail" if entry.get("on_bad_rows") == "fail" else "report"
