@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 LISTED_ROWS = 1000
@@ -64,9 +65,10 @@ class _Batch:
     def sentence(self) -> str:
         """Such as `stage: 3 × out_of_range (…), first in row 7: '41.2'`."""
         place = f"{self.column}: " if self.column is not None else ""
-        if self.rows is None or not len(self.rows):
+        if self.rows is None:
             return f"{place}{self.kind} ({self.message})"
-        return f"{place}{self.count} × {self.kind} ({self.message}), first in row {self.rows[0]}: {self.values[0]!r}"
+        first = f"first in row {self.rows[0]}: {self.values[0]!r}"
+        return f"{place}{self.count} × {self.kind} ({self.message}), {first}"
 
 
 class Findings:
@@ -80,7 +82,7 @@ class Findings:
         kind: str,
         column: str | None,
         rows: ArrayLike | None = None,
-        values: Any = None,
+        values: object = None,
         message: str = "",
     ) -> None:
         """Add one finding for each of `rows` (any order), or a single one of the whole column for None.
@@ -133,17 +135,15 @@ class Findings:
         return sum(batch.count for batch in self._batches)
 
 
-def _taken(values: Any, order: NDArray[np.intp]) -> list[Any]:
-    if values is None or isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
-        return [values] * len(order)
-    if hasattr(values, "gather"):
-        return list(values.gather(order))
-    if isinstance(values, np.ndarray):
+def _taken(values: object, order: NDArray[np.intp]) -> list[Any]:
+    if isinstance(values, (np.ndarray, pl.Series)):
         return list(values[order])
-    return [values[index] for index in order.tolist()]
+    if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
+        return [values[index] for index in order.tolist()]
+    return [values] * len(order)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else str(value)

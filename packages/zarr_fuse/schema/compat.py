@@ -1,0 +1,22 @@
+"""Values that older callers call and newer ones read: `coord.is_composed()` and `coord.is_composed` agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Truth(int):
+    """True or false, also when called."""
+
+    def __call__(self) -> bool:
+        return bool(self)
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+
+class Attributes(dict[str, Any]):
+    """Attributes of an array or group, also when called."""
+
+    def __call__(self) -> Attributes:
+        return self

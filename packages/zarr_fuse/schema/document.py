@@ -1,0 +1,115 @@
+"""What a schema document may hold, as strict models; the meaning is worked out by the modules around."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from zarr_fuse.errors import MissingKeyError, SchemaError, UnknownKeyError
+from zarr_fuse.schema.context import Key, SchemaCtx, nearest
+
+
+class Document(BaseModel):
+    """A mapping of a schema document: known keys only, no value coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TimeUnitDocument(Document):
+    """A unit of time: ticks on the wall clock of a zone."""
+
+    tick: str = Field("us", description="one of D h m s ms us ns; with a number, times are floored to it")
+    tz: str | None = Field(None, description="±HH:MM, an abbreviation or a zone name; UTC if absent")
+    dayfirst: bool = Field(default=False, description="read 5/6/2024 as 5 June")
+    yearfirst: bool = Field(default=True, description="read 21-12-31 as a day of 2021")
+
+
+def _shape(value: object) -> str | None:
+    if isinstance(value, Mapping | TimeUnitDocument):
+        return "time"
+    return "text" if isinstance(value, str) else None
+
+
+UnitDocument = Annotated[
+    Annotated[str, Tag("text")] | Annotated[TimeUnitDocument, Tag("time")],
+    Discriminator(
+        _shape,
+        custom_error_type="unit",
+        custom_error_message="a unit is text, a mapping with tick and tz, or null",
+    ),
+]
+
+
+class RangeDocument(Document):
+    """Accepted values: an interval or a list, in the unit of the variable."""
+
+    interval: Any = None
+    discrete: Any = None
+
+
+class VariableDocument(Document):
+    """A variable: values over its coordinates."""
+
+    coords: str | list[str]
+    unit: UnitDocument | None = None
+    type: str | None = None
+    na_value: int | float | str | None = None
+    range: RangeDocument | None = None
+    df_col: str | None = None
+    source_unit: UnitDocument | None = None
+    description: str | None = None
+    attrs: dict[str, Any] | None = None
+
+
+class CoordDocument(VariableDocument):
+    """A coordinate: the labels along one axis."""
+
+    coords: str | list[str] | None = None  # type: ignore[assignment]
+    composed: list[str] | None = None
+    chunk_size: Annotated[int, Field(gt=0)] | None = None
+    shard_size: Annotated[int, Field(gt=0)] | None = None
+    sorted: bool | None = None
+    step_limits: Literal["any_new", "no_new"] | list[Any] | None = "any_new"
+
+
+Model = TypeVar("Model", bound=Document)
+
+
+def read_document(model: type[Model], raw: Mapping[str, Any], ctx: SchemaCtx) -> Model:
+    """The mapping as a model; the first thing wrong as a SchemaError, the rest in its message."""
+    try:
+        return model.model_validate(dict(raw))
+    except pydantic.ValidationError as error:
+        found = [_problem(detail, model, raw, ctx) for detail in error.errors(include_url=False)]
+    found.sort(key=lambda problem: not isinstance(problem, UnknownKeyError))
+    raise type(found[0])("\n".join(problem.message for problem in found)) from None
+
+
+def _problem(detail: Any, model: type[Document], raw: Mapping[str, Any], ctx: SchemaCtx) -> SchemaError:  # noqa: ANN401
+    place, known = _place(detail["loc"], model, raw)
+    where = ctx.dive(*place)
+    if detail["type"] == "extra_forbidden":
+        return where.error(f"unknown key {place[-1]!r}{nearest(place[-1], known)}", UnknownKeyError)
+    if detail["type"] == "missing":
+        return where.error("this key is required", MissingKeyError)
+    return where.error(f"{detail['msg']}, not {detail['input']!r}")
+
+
+def _place(loc: Sequence[Key], model: type[Document], raw: Mapping[str, Any]) -> tuple[list[Key], list[str]]:
+    """The keys of `loc` that lead through the document, and those known there."""
+    place: list[Key] = []
+    part: Any = raw
+    for index, key in enumerate(loc):
+        inside = isinstance(part, Mapping) and key in part
+        inside = inside or (isinstance(part, list) and isinstance(key, int) and key < len(part))
+        if inside:
+            place.append(key)
+            part = part[key]
+        elif index == len(loc) - 1 and isinstance(part, Mapping):
+            place.append(key)
+    parents = {"range": RangeDocument, "unit": TimeUnitDocument, "source_unit": TimeUnitDocument}
+    owner = parents.get(str(place[0]), model) if len(place) > 1 else model
+    return place, list(owner.model_fields)
