@@ -41,3 +41,19 @@ def _number(end: str, lowest: int, words: tuple[str, ...]) -> int | None:
     if end in words:
         return words.index(end) + lowest
     return int(end) if end.isdigit() else None
+
+
+def weekdays(field: str) -> list[str]:
+    """The names of the days that a checked weekday field holds, from Sunday, as cron counts them."""
+    numbers = {number % 7 for part in field.split(",") for number in _days(part)}
+    return [WEEKDAYS[number] for number in sorted(numbers)]
+
+
+def _days(part: str) -> range:
+    match = _PART.fullmatch(part)
+    if match is None:
+        raise ValueError(f"{part!r} is no day of the week")
+    first, last, step = match.groups()
+    start = 0 if first is None else _number(first, 0, WEEKDAYS) or 0
+    end = _number(last, 0, WEEKDAYS) or 0 if last else start
+    return range(start, (6 if first is None or (step and not last) else end) + 1, int(step or 1))

@@ -1,0 +1,1 @@
+"""Scheduled fetches whose answers become items, as if somebody had uploaded them."""
