@@ -15,8 +15,8 @@ Mask = NDArray[np.bool_]
 NA_TEXTS = ("", "nan", "nat")
 _DECIMAL = r"^([+-]?)0*(\d*)\.?(\d*?)0*(?:[eE]([+-]?\d{1,9}))?$"
 _HAS_DIGIT = r"^[+-]?(\d|\.\d)"
-_LONGEST = 38
-_POWERS = [10**power for power in range(_LONGEST + 1)]
+_LONGEST_DIGITS = 20
+_POWERS = pl.Series([10**power for power in range(19)], dtype=pl.Int128)
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf"
 _COMPLEX = rf"(?i)^\(?(?P<re>{_NUMBER})??(?:(?P<im>(?:{_NUMBER})|[+-])?(?P<j>[ij]))?\)?$"
 
@@ -116,38 +116,23 @@ def _complex_texts(column: pl.Series) -> tuple[NDArray[np.complex128], dict[str,
 
 def _by_digits(texts: pl.Series) -> pl.Series:
     """Decimal texts such as `3.0` or `12e3` as Int128; null where that is no whole number or too long."""
-    parts = texts.str.extract_groups(_DECIMAL).struct.rename_fields(["sign", "whole", "part", "power"])
-    frame = parts.struct.unnest().with_columns(
-        pl.col("power").fill_null("0").cast(pl.Int64, strict=False),
-        digits=(pl.col("whole") + pl.col("part")),
-    )
-    shift = pl.col("power") - pl.col("part").str.len_chars().cast(pl.Int64)
-    zeros = pl.col("digits").str.extract(r"(0*)$", 1).str.len_chars().cast(pl.Int64)
-    frame = frame.with_columns(shift=shift, drop=pl.min_horizontal(zeros, -shift).clip(0))
-    kept = pl.col("digits").str.head(pl.col("digits").str.len_chars().cast(pl.Int64) - pl.col("drop"))
-    frame = frame.with_columns(
-        number=kept.str.strip_chars_start("0").cast(pl.Int128, strict=False),
-        shift=pl.col("shift") + pl.col("drop"),
-    )
-    return _scaled(frame, texts)
+    groups = texts.str.extract_groups(_DECIMAL).struct.rename_fields(["sign", "whole", "part", "power"])
+    digits = pl.col("whole") + pl.col("part")
+    zeros = digits.str.extract(r"(0*)$", 1).str.len_chars().cast(pl.Int64)
+    shift = pl.col("power").fill_null("0").cast(pl.Int64, strict=False) - pl.col("part").str.len_chars().cast(pl.Int64)
+    dropped = pl.min_horizontal(zeros, -shift).clip(0)
+    kept = digits.str.head(digits.str.len_chars().cast(pl.Int64) - dropped).str.strip_chars_start("0")
+    return groups.struct.unnest().select(_scaled(kept, shift + dropped, texts)).to_series()
 
 
-def _scaled(frame: pl.DataFrame, texts: pl.Series) -> pl.Series:
-    number, shift = frame["number"], frame["shift"]
-    zero = (frame["digits"].str.strip_chars_start("0") == "") & texts.str.contains(_HAS_DIGIT)
-    possible = (shift >= 0) & (shift <= _LONGEST - 19) & (number.abs() < 10**19)
-    powers = pl.Series(_POWERS[: _LONGEST - 18], dtype=pl.Int128)
-    scaled = number * powers.gather(shift.fill_null(0).clip(0, _LONGEST - 19))
-    signed = pl.select(
-        pl.when(zero)
-        .then(pl.lit(0, pl.Int128))
-        .when(~possible)
-        .then(None)
-        .when(frame["sign"] == "-")
-        .then(-scaled)
-        .otherwise(scaled)
-    )
-    return signed.to_series()
+def _scaled(digits: pl.Expr, shift: pl.Expr, texts: pl.Series) -> pl.Expr:
+    """`digits` · 10^`shift` with its sign, where that fits into Int128."""
+    fits = (shift >= 0) & (shift < len(_POWERS)) & (digits.str.len_chars() <= _LONGEST_DIGITS)
+    power = pl.lit(_POWERS).gather(shift.fill_null(0).clip(0, len(_POWERS) - 1))
+    sign = pl.when(pl.col("sign") == "-").then(-1).otherwise(1).cast(pl.Int128)
+    number = digits.str.head(_LONGEST_DIGITS).cast(pl.Int128, strict=False)
+    zero = (digits == "") & pl.lit(texts).str.contains(_HAS_DIGIT)
+    return pl.when(zero).then(pl.lit(0, pl.Int128)).when(fits).then(number * power * sign)
 
 
 def _cleaned(column: pl.Series, rest: pl.Series, *, truth: bool) -> pl.Series:

@@ -1,0 +1,95 @@
+"""Columns of polars and pandas frames, by name, in the few shapes that the conversion knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Column = pl.Series | NDArray[Any]
+_AS_TEXT = frozenset({"datetime", "mixed", "mixed-integer", "mixed-integer-float"})
+
+
+class Intake:
+    """A frame as it was passed; a pandas index is no column and plays no part.
+
+    Raises:
+        TypeError: it is neither a polars nor a pandas DataFrame.
+    """
+
+    def __init__(self, frame: object) -> None:
+        self._take: Callable[[int], Column]
+        if isinstance(frame, pl.DataFrame):
+            polars_frame = frame
+            self._names = frame.columns
+            self._take = lambda place: polars_frame.to_series(place)
+        elif isinstance(frame, pd.DataFrame):
+            pandas_frame = frame
+            self._names = [str(name) for name in frame.columns]
+            self._take = lambda place: from_pandas(pandas_frame.iloc[:, place])
+        else:
+            raise TypeError(f"a frame is a polars or pandas DataFrame, not {type(frame).__name__}")
+        self.rows = len(frame)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def column(self, name: str) -> Column:
+        """The column of this name: a series, or a numpy array for complex numbers.
+
+        Raises:
+            ValueError: the name stands there twice.
+            TypeError: the column holds objects that are no values.
+        """
+        if self._names.count(name) > 1:
+            raise ValueError("the frame has several columns of this name")
+        return self._take(self._names.index(name))
+
+
+def from_pandas(column: pd.Series[Any]) -> Column:
+    """A pandas column as a polars series, complex numbers as a numpy array; NaN in objects is null."""
+    dtype = column.dtype
+    if dtype.kind == "c":
+        return column.to_numpy()
+    if isinstance(dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    elif isinstance(dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert("UTC")
+    if column.dtype == object:
+        return _from_objects(column)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+        return pl.Series("", column.to_numpy())
+    return _from_arrow(column)
+
+
+def _from_objects(column: pd.Series[Any]) -> Column:
+    inferred = pd.api.types.infer_dtype(column, skipna=True)
+    if inferred == "complex":
+        return column.to_numpy(dtype=np.complex128, na_value=complex(np.nan, np.nan))
+    try:
+        return _from_arrow(column) if inferred not in _AS_TEXT else _from_mixture(column)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return _from_mixture(column)
+
+
+def _from_mixture(column: pd.Series[Any]) -> pl.Series:
+    """Cells of several types, each written out; TypeError where one is no single value."""
+    filled = column[column.notna()]
+    if (
+        filled.map(pd.api.types.is_scalar).all()
+        and not filled.map(lambda cell: isinstance(cell, bytes)).any()
+    ):
+        return pl.Series("", pa.array(column.astype("string"), from_pandas=True))
+    raise TypeError("the column holds objects that are no single values")
+
+
+def _from_arrow(column: pd.Series[Any]) -> pl.Series:
+    array = pa.Array.from_pandas(column)
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        array = array.cast(pa.timestamp(array.type.unit, "UTC"))
+    return pl.Series("", array)
