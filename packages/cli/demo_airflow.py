@@ -16,7 +16,7 @@ COMPONENTS = {
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
 }
-SWEEP_DAG = "sweep"
+SWEEP_DAG = "ingress_processor"
 
 
 def start_airflow(children: Children) -> None:
