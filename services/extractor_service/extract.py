@@ -9,20 +9,16 @@ import pandas as pd
 import polars as pl
 import structlog
 import xarray as xr
-from packages.common.logging_setup import bind_item
-from packages.common.validation import decode_payload, frame_from_json
 
-from packages.common.content_types import canonical_type
 from packages.common.errors import IngressError
+from packages.common.logging_setup import bind_item
 from packages.common.models.metadata_model import ItemMetadata
+from packages.common.validation import decode_payload, frame_from_json
 from services.extractor_service.errors import ExtractorResultError, NotTabularError
 from services.extractor_service.extractors import ExtractorFunction, Extractors, parameters, wants_bytes
 from services.extractor_service.items import Content, Extracted, Frame, Verdict, failure
 
 FRAMES = (pl.DataFrame, pd.DataFrame, xr.Dataset)
-DECODED_TYPES = frozenset(
-    {"text/csv", "application/json", "application/x-ndjson", "application/vnd.apache.parquet"}
-)
 
 log = structlog.get_logger(__name__)
 
@@ -57,11 +53,11 @@ def rows_of(extractors: Extractors, metadata: ItemMetadata, payload: bytes) -> F
     if metadata.extract_fn:
         function = extractors.function(metadata.fn_module, metadata.extract_fn)
         return _run(extractors, function, metadata, payload)
-    if canonical_type(metadata.content_type) not in DECODED_TYPES:
+    decoded = decode_payload(payload, metadata.content_type)
+    if isinstance(decoded, bytes):
         raise NotTabularError(
             f"{metadata.content_type} is no table by itself: its endpoint needs an extract_fn"
         )
-    decoded = decode_payload(payload, metadata.content_type)
     return decoded if isinstance(decoded, pl.DataFrame) else frame_from_json(decoded)
 
 
@@ -81,6 +77,4 @@ def _run(
 def _arguments(function: ExtractorFunction, metadata: ItemMetadata, payload: bytes) -> tuple[Any, Any]:
     if wants_bytes(function):
         return payload, metadata.model_dump(mode="json")
-    if canonical_type(metadata.content_type) in DECODED_TYPES:
-        return decode_payload(payload, metadata.content_type), metadata.dataframe_row
-    return payload, metadata.dataframe_row
+    return decode_payload(payload, metadata.content_type), metadata.dataframe_row

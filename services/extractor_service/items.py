@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -125,3 +126,12 @@ def failure(item: PlannedItem, metadata: ItemMetadata | None, error: BaseExcepti
     kind = VerdictKind.TRANSIENT if is_transient(error) else VerdictKind.PERMANENT
     report = getattr(error, "report", None)
     return Verdict(item, kind, metadata, report, item_error(error))
+
+
+def received_at(item_id: str) -> datetime | None:
+    """The time an item id holds; None for a foreign one."""
+    name = item_id.rpartition("/")[2]
+    try:
+        return datetime.strptime(name.partition("_")[0], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None

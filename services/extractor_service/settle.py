@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -15,7 +15,7 @@ from packages.common.errors import IngressError, ItemNotFoundError, MetadataErro
 from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Queue
-from services.extractor_service.items import PlannedItem, Verdict, VerdictKind
+from services.extractor_service.items import PlannedItem, Verdict, VerdictKind, received_at
 from services.extractor_service.outcomes import Circumstances, End, Settlement, settlement
 from services.extractor_service.report import Failure, SweepReport
 
@@ -108,23 +108,16 @@ def _accepted_metadata(queue: Queue, item: PlannedItem, now: datetime) -> ItemMe
 def made_up_metadata(item: PlannedItem, now: datetime) -> ItemMetadata:
     """Metadata for a payload that has none, from its key."""
     endpoint, _, rest = item.item_id.partition("/")
-    node_path, _, name = rest.rpartition("/")
-    types = {extension: content_type for content_type, extension in reversed(EXTENSIONS.items())}
+    node_path = rest.rpartition("/")[0]
+    types = (content_type for content_type, extension in EXTENSIONS.items() if extension == item.extension)
     return ItemMetadata(
         item_id=item.item_id,
         endpoint_name=endpoint if rest else "",
         node_path=node_path,
-        received_at=_time_in(name) or now,
+        received_at=received_at(item.item_id) or now,
         size_bytes=item.size_bytes,
-        content_type=types.get(item.extension, "application/octet-stream"),
+        content_type=next(types, "application/octet-stream"),
     )
-
-
-def _time_in(name: str) -> datetime | None:
-    try:
-        return datetime.strptime(name.partition("_")[0], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def _report(settlements: Sequence[Settlement]) -> SweepReport:

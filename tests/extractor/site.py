@@ -23,7 +23,11 @@ BEGIN = datetime(2026, 11, 20, 8, tzinfo=UTC)
 CONFIGURATION = """
 endpoints:
   - {name: weather, endpoint: /api/v1/weather, schema_name: weather.yaml, target_node: station}
-  - {name: strict, endpoint: /api/v1/strict, schema_name: weather.yaml, target_node: station, on_bad_rows: fail}
+  - name: strict
+    endpoint: /api/v1/strict
+    schema_name: weather.yaml
+    target_node: station
+    on_bad_rows: fail
   - {name: river, endpoint: /api/v1/river, schema_name: river.yaml, target_node: gauge}
   - name: logger
     endpoint: /api/v1/logger

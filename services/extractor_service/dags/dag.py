@@ -9,9 +9,10 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 
-QUEUE = Asset(name="ingress_queue", uri="ingress://queue")
+from services.extractor_service.dags.assets import QUEUE
+
 SWEEP_CRON = os.environ.get("SWEEP_CRON") or "* * * * *"
 
 
@@ -32,7 +33,7 @@ def merge(store_plan: dict[str, Any]) -> dict[str, Any]:
     from services.extractor_service.sweep import merge_store
 
     context = get_current_context()
-    context["store_url"] = store_plan["store_url"] or "no store"  # type: ignore[typeddict-unknown-key]
+    context["store_url"] = store_plan["store_url"] or "no store"
     part = StorePlan.model_validate(store_plan)
     return merge_store(load_settings(), part, dag_run_id=context["run_id"]).model_dump(mode="json")
 

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pandas as pd
+import polars as pl
+import xarray as xr
+from structlog.testing import capture_logs
+
+from packages.common.models.metadata_model import ItemMetadata
+from services.extractor_service.extract import extract, rows_of
+from services.extractor_service.extractors import Extractors
+from services.extractor_service.items import Content, Extracted, PlannedItem, Verdict, VerdictKind
+from tests.extractor.site import Site, csv, readings
+
+RECEIVED_AT = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def metadata(**facts: object) -> ItemMetadata:
+    return ItemMetadata.model_validate(
+        {"content_type": "application/json", "received_at": RECEIVED_AT, "endpoint_name": "weather", **facts}
+    )
+
+
+def rows(site: Site, payload: bytes | str, **facts: object) -> object:
+    data = payload if isinstance(payload, bytes) else payload.encode()
+    return rows_of(Extractors(site.settings.config_path.parent), metadata(**facts), data)
+
+
+def judged(site: Site, payload: str, **facts: object) -> Extracted | Verdict:
+    item = PlannedItem(item_id="weather/1", extension="json", size_bytes=1)
+    content = Content(item, metadata(**facts), payload.encode())
+    (found,) = extract(Extractors(site.settings.config_path.parent), [content])
+    return found
+
+
+def reason(site: Site, payload: str, **facts: object) -> tuple[str, str]:
+    verdict = judged(site, payload, **facts)
+    assert isinstance(verdict, Verdict)
+    assert verdict.kind is VerdictKind.PERMANENT
+    assert verdict.error is not None
+    return verdict.error.kind, verdict.error.message
+
+
+def test_csv_is_a_table_of_text(site: Site) -> None:
+    frame = rows(site, csv(1), content_type="text/csv")
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.schema == dict.fromkeys(("time", "place", "temperature"), pl.String)
+
+
+def test_json_records_are_a_table(site: Site) -> None:
+    frame = rows(site, json.dumps(readings(2)))
+    assert isinstance(frame, pl.DataFrame)
+    assert frame["temperature"].to_list() == [2.0, 2.1, 2.2]
+
+
+def test_function_of_payload_and_metadata_gets_bytes_and_a_plain_mapping(site: Site) -> None:
+    site.write(
+        "new_style.py",
+        "import polars as pl\n"
+        "def extract(payload, metadata):\n"
+        "    assert isinstance(payload, bytes) and type(metadata) is dict\n"
+        "    return pl.DataFrame({'size': [len(payload)], 'at': [metadata['received_at']],"
+        " 'extra': [metadata['extra']]})\n",
+    )
+    frame = rows(site, b"\x00\xff", fn_module="new_style", extract_fn="extract", extra="kept")
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.rows() == [(2, "2026-11-20T00:00:00Z", "kept")]
+
+
+def test_function_of_json_and_dataframe_row_gets_both_parsed(site: Site) -> None:
+    payload = json.dumps({"series": [{"time": "2026-11-20", "temperature": 1.5}]})
+    frame = rows(
+        site, payload, fn_module="extract.devices", extract_fn="from_json", dataframe_row={"place": "peak"}
+    )
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["place"].tolist() == ["peak"]
+
+
+def test_dataset_is_a_possible_result(site: Site) -> None:
+    site.write("sets.py", "import xarray as xr\ndef extract(payload, metadata):\n    return xr.Dataset()\n")
+    assert isinstance(rows(site, "{}", fn_module="sets", extract_fn="extract"), xr.Dataset)
+
+
+def test_other_result_is_a_permanent_error_that_names_its_type(site: Site) -> None:
+    site.write("wrong.py", "def extract(payload, metadata):\n    return {'a': 1}\n")
+    assert reason(site, "{}", fn_module="wrong", extract_fn="extract") == (
+        "extractor_result",
+        "wrong.extract returned dict, not a polars or pandas DataFrame or an xarray Dataset",
+    )
+
+
+def test_crash_is_a_permanent_error_with_the_traceback_in_the_log_only(site: Site) -> None:
+    site.write("crash.py", "def extract(payload, metadata):\n    return metadata['no such key']\n")
+    with capture_logs() as lines:
+        kind, message = reason(site, "{}", fn_module="crash", extract_fn="extract")
+    assert (kind, message) == (
+        "extractor_raised",
+        "crash.extract raised KeyError: 'no such key' (crash.py line 2)",
+    )
+    assert [(line["extractor"], line["exc_info"]) for line in lines if "extractor" in line] == [
+        ("crash.extract", True)
+    ]
+
+
+def test_unreadable_payload_is_a_permanent_error_with_its_line(site: Site) -> None:
+    kind, message = reason(site, "time,place\n1,2\n1,2,3\n", content_type="text/csv")
+    assert kind == "payload"
+    assert "line 3" in message
+
+
+def test_old_style_function_never_sees_an_unreadable_payload(site: Site) -> None:
+    kind, _ = reason(site, '{"series": [', fn_module="extract.devices", extract_fn="from_json")
+    assert kind == "payload"
+
+
+def test_binary_payload_without_extractor_says_what_is_missing(site: Site) -> None:
+    kind, message = reason(site, "GRIB....", content_type="application/x-grib")
+    assert kind == "not_tabular"
+    assert "extract_fn" in message
