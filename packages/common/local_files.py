@@ -67,10 +67,9 @@ class LocalFiles:
         with suppress(FileNotFoundError):
             obstore.delete(self._store, key)
 
-    def list(self, prefix: str, after: str | None) -> Iterator[ObjectInfo]:
-        """The objects whose key begins with `prefix` and is greater than `after`, in key order."""
-        folder = prefix.rpartition("/")[0]
-        return self._walk(f"{folder}/" if folder else "", prefix, after or "")
+    def list(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
+        """The objects below `folder` that begin with `prefix` and lie behind `after`, in key order."""
+        return self._walk(f"{folder}/" if folder else "", prefix, after)
 
     def _walk(self, above: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
         for key, entry in self._entries(above, prefix):
@@ -89,7 +88,7 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
         keyed = [(f"{above}{entry.name}{'/' if entry.is_dir() else ''}", entry) for entry in found]
-        wanted = [pair for pair in keyed if pair[0].startswith(prefix) or prefix.startswith(pair[0])]
+        wanted = [pair for pair in keyed if pair[0].startswith(prefix) or _is_above(pair[0], prefix)]
         return sorted(wanted, key=itemgetter(0))
 
     def _stage(self, data: bytes | Path) -> str:
@@ -116,6 +115,10 @@ class LocalFiles:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - STALE_S:
                     path.unlink()
+
+
+def _is_above(folder: str, prefix: str) -> bool:
+    return folder.endswith("/") and prefix.startswith(folder)
 
 
 def _is_object(entry: os.DirEntry[str]) -> bool:

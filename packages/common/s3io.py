@@ -119,10 +119,13 @@ class ObjectStorage:
             if self._files is not None:
                 self._files.copy(source, target)
             elif (size_bytes or 0) > SERVER_COPY_BYTES:
-                pieces = obstore.get(self._store, source).stream(min_chunk_size=PART_BYTES)
-                obstore.put(self._store, target, pieces, chunk_size=8 * PART_BYTES, max_concurrency=2)
+                asyncio.run(self._copy_by_parts(source, target))
             else:
                 obstore.copy(self._store, source, target)
+
+    async def _copy_by_parts(self, source: str, target: str) -> None:
+        found = (await obstore.get_async(self._store, source)).stream(min_chunk_size=PART_BYTES)
+        await obstore.put_async(self._store, target, found, chunk_size=8 * PART_BYTES, max_concurrency=2)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, a thousand a request; a missing one is fine."""
@@ -140,21 +143,23 @@ class ObjectStorage:
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         """The objects whose key begins with `prefix` and is greater than `after`, in key order."""
+        folder = prefix.rpartition("/")[0]
+        if folder and _longest_key(folder) != folder:
+            return
         with translated("list", prefix):
             if self._files is not None:
-                yield from self._files.list(prefix, after)
+                yield from self._files.list(folder, prefix, after or "")
             else:
-                yield from self._list_remote(prefix, after)
+                yield from self._list_remote(folder, prefix, after or "")
 
-    def _list_remote(self, prefix: str, after: str | None) -> Iterator[ObjectInfo]:
-        folder = prefix.rpartition("/")[0]
-        before = prefix[:-1] if len(prefix) > len(folder) + 1 else ""
-        offset = max(after or "", before) or None
+    def _list_remote(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
+        offset = _longest_key(max(after, prefix[:-1]))
         for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=BULK_DELETE_KEYS):
             for meta in page:
-                if meta["path"].startswith(prefix):
+                key = meta["path"]
+                if key.startswith(prefix) and key > after:
                     yield object_info(meta)
-                elif meta["path"] > prefix:
+                elif key > prefix and not key.startswith(prefix):
                     return
 
     def probe(self, prefix: str = "probe") -> bool:
@@ -188,6 +193,16 @@ def _open(url: str, settings: Settings) -> Store:
         )
     except OptionError as error:
         raise ConfigurationError(f"{_without_credentials(url)}: {error.message}") from None
+
+
+def _longest_key(text: str) -> str | None:
+    """The longest beginning of `text` that may be a key; a listing after it misses nothing behind `text`."""
+    segments: list[str] = []
+    for segment in text.split("/"):
+        if segment in {"", ".", ".."}:
+            break
+        segments.append(segment)
+    return "/".join(segments) or None
 
 
 def _without_credentials(url: str) -> str:

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from packages.common.queue import Queue
+from packages.common.s3io import ObjectStorage
+from packages.common.settings import Settings
+
+BUCKET = "queue-bucket"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch, tmp_path):
+    """No setting and no AWS credential of the machine reaches a test."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    client.close()
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(params=["file", "memory", "s3"])
+def settings(request, tmp_path: Path) -> Settings:
+    """Settings for an empty queue on each kind of storage."""
+    name = uuid.uuid4().hex
+    if request.param == "s3":
+        endpoint = request.getfixturevalue("s3_endpoint")
+        url = f"s3://{BUCKET}/{name}"
+        return Settings(
+            s3_queue_url=url, s3_endpoint_url=endpoint, s3_access_key="key", s3_secret_key="secret"
+        )
+    url = (tmp_path / "deep" / "queue").as_uri() if request.param == "file" else f"memory://{name}"
+    return Settings(s3_queue_url=url)
+
+
+@pytest.fixture
+def storage(settings: Settings) -> ObjectStorage:
+    return ObjectStorage(settings.s3_queue_url, settings)
+
+
+@pytest.fixture
+def queue(storage: ObjectStorage) -> Queue:
+    return Queue(storage)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port whose server takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield server.getsockname()[1]
