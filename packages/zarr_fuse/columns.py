@@ -77,7 +77,7 @@ def convert_column(
         typed = TypedColumn(*numbers(column, dtype.dtype, source, target, na))
     else:
         typed = TypedColumn(*whole_numbers(column, dtype.dtype, source, target, na))
-    if na is not None and na == na:  # noqa: PLR0124 - NaN marks itself
+    if na is not None and na == na:
         typed.missing |= (typed.values == na) & typed.good
     return typed
 

@@ -37,8 +37,8 @@ class Converted:
         rows_in: rows of the frame as passed.
         schema: the schema with the types that this frame fixed.
         columns: name → array of shape (rows_in,) in storage type, for every simple coordinate, component and
-            variable whose column is there; NA in missing and rejected cells. A variable without type whose column
-            holds nothing but nulls is left out.
+            variable whose column is there; NA in missing and rejected cells. A variable without type whose
+            column holds nothing but nulls is left out.
         keep: rows whose coordinates and components are all good.
         findings: everything found, one entry a cell.
         missing: variables without a column.
@@ -55,9 +55,9 @@ class Converted:
 def convert(frame: object, schema: DatasetSchema, *, on_bad_rows: str = "report") -> Converted:
     """Convert a polars or pandas DataFrame by the `df_col`, `source_unit`, type and range of each variable.
 
-    Null, NaN, NaT, the missing value itself and, in columns of numbers and times, the texts `NaT`, `nan` and the
-    empty one are missing cells without a finding. An empty text is a value of a text variable, but no label of a
-    text coordinate. Blanks around numbers and times do not matter; −0.0 in a coordinate is 0.0.
+    Null, NaN, NaT, the missing value itself and, in columns of numbers and times, the texts `NaT`, `nan` and
+    the empty one are missing cells without a finding. An empty text is a value of a text variable, but no
+    label of a text coordinate. Blanks around numbers and times do not matter; −0.0 in a coordinate is 0.0.
 
     Args:
         frame: columns are taken by name; other columns, their order and a pandas index play no part.

@@ -140,7 +140,7 @@ def _fraction(source: _Texts, stop: Ints, ok: Mask) -> Ints:
 def _is_day(year: Ints, month: Ints, day: Ints) -> Mask:
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     last = _MONTH_DAYS[np.clip(month, 0, 99)] - ((month == 2) & ~leap)
-    return (year >= 1) & (day >= 1) & (day <= last)
+    return np.asarray((year >= 1) & (day >= 1) & (day <= last))
 
 
 def _days(year: Ints, month: Ints, day: Ints) -> Ints:

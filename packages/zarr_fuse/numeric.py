@@ -130,7 +130,7 @@ def _refuse_times(column: pl.Series) -> None:
 
 
 def _any(faults: dict[str, Mask], like: Mask) -> Mask:
-    return np.logical_or.reduce([*faults.values(), np.zeros_like(like)])
+    return np.asarray(np.logical_or.reduce([*faults.values(), np.zeros_like(like)]))
 
 
 def _note(faults: dict[str, Mask], kind: str, mask: Mask) -> None:

@@ -119,7 +119,9 @@ def _by_digits(texts: pl.Series) -> pl.Series:
     groups = texts.str.extract_groups(_DECIMAL).struct.rename_fields(["sign", "whole", "part", "power"])
     digits = pl.col("whole") + pl.col("part")
     zeros = digits.str.extract(r"(0*)$", 1).str.len_chars().cast(pl.Int64)
-    shift = pl.col("power").fill_null("0").cast(pl.Int64, strict=False) - pl.col("part").str.len_chars().cast(pl.Int64)
+    shift = pl.col("power").fill_null("0").cast(pl.Int64, strict=False) - pl.col("part").str.len_chars().cast(
+        pl.Int64
+    )
     dropped = pl.min_horizontal(zeros, -shift).clip(0)
     kept = digits.str.head(digits.str.len_chars().cast(pl.Int64) - dropped).str.strip_chars_start("0")
     return groups.struct.unnest().select(_scaled(kept, shift + dropped, texts)).to_series()
@@ -151,4 +153,4 @@ def _marked(rows: int, rest: pl.Series, verdicts: dict[str, pl.Series]) -> dict[
 
 
 def _rejected(faults: dict[str, Mask], like: Mask) -> Mask:
-    return np.logical_or.reduce([*faults.values(), np.zeros_like(like)])
+    return np.asarray(np.logical_or.reduce([*faults.values(), np.zeros_like(like)]))

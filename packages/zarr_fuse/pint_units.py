@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tokenize
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pint
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zarr_fuse.errors import UndefinedUnitError
 
-ureg = pint.get_application_registry()
+ureg = cast("pint.UnitRegistry[Any]", pint.application_registry)
 if "bool" not in ureg:
     ureg.define("bool = [bool] = _ = boolean")
     ureg.define("true = 1 bool")
@@ -89,10 +89,10 @@ class Quantity(pint.Quantity[Any]):
     @property
     def unit(self) -> pint.Unit:
         """The unit (pint calls it `units`)."""
-        return self.units
+        return cast("pint.Unit", self.units)
 
 
-def convert(values: NDArray[Any], source: Unit, target: Unit) -> NDArray[Any]:
+def convert(values: float | NDArray[Any], source: Unit, target: Unit) -> NDArray[Any]:
     """Numbers from one unit into another; `pint.DimensionalityError` if they measure different things."""
-    converted: NDArray[Any] = ureg.convert(values, source, target)
-    return converted
+    given: Any = values
+    return cast("NDArray[Any]", ureg.convert(given, source, target))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -117,7 +117,7 @@ class DateTimeUnit:
 
     def nat(self) -> np.datetime64:
         """Not a time, in this tick."""
-        return np.datetime64("NaT", self.tick)
+        return cast("np.datetime64", np.array("NaT", self.default_dtype())[()])
 
     def get_encoding(self) -> dict[str, str]:
         """What xarray must be told to write these times as CF counts."""
@@ -131,4 +131,4 @@ class DateTimeUnit:
         """The wall-clock time in `tz` that one text means; ValueError if it cannot be read."""
         from zarr_fuse.times import read_times
 
-        return read_times([str(value)], self, self)[0]
+        return cast("np.datetime64", read_times([str(value)], self, self)[0])

@@ -44,6 +44,8 @@ def convert_times(column: pl.Series, source: DateTimeUnit, target: DateTimeUnit)
 def read_times(values: ArrayLike, source: DateTimeUnit, target: DateTimeUnit) -> NDArray[np.datetime64]:
     """Wall-clock times of `target`, shape of `values`; ValueError names what cannot be read."""
     array = np.asarray(values)
+    if array.dtype.kind == "M":
+        return between_units(array, source, target)
     column = pl.Series(
         "", array.ravel().tolist() if array.dtype.kind in "OU" else array.ravel(), strict=False
     )
@@ -82,7 +84,7 @@ def _moments(column: pl.Series, source: DateTimeUnit) -> tuple[Moments, Mask]:
         unit = DateTimeUnit(tick=dtype.time_unit)
         return _from_counts(stamps, unit, zoned=dtype.time_zone is not None), missing
     if dtype.is_integer():
-        return _from_integers(column, missing, source), missing
+        return _from_integers(column, missing, source), missing | _are_nat(column)
     if dtype.is_float():
         return _from_floats(column, missing, source)
     if dtype == pl.Null:
@@ -109,6 +111,10 @@ def _from_integers(column: pl.Series, missing: Mask, source: DateTimeUnit) -> Mo
     fits = counts.is_not_null().to_numpy() | missing
     moments = _from_counts(counts.fill_null(0).to_numpy(), source, zoned=True)
     return Moments(moments.seconds, moments.nanos, moments.zoned, moments.ok & fits)
+
+
+def _are_nat(column: pl.Series) -> Mask:
+    return (column == NAT).fill_null(value=False).to_numpy()
 
 
 def _from_floats(column: pl.Series, missing: Mask, source: DateTimeUnit) -> tuple[Moments, Mask]:
@@ -158,18 +164,13 @@ def _on_wall_clock(moments: Moments, source: DateTimeUnit, target: DateTimeUnit)
     seconds = np.where(moments.ok, moments.seconds, 0)
     local = moments.ok & ~moments.zoned
     exists = moments.ok
-    if local.any() and not source.stores_like(target) and source.tzinfo != target.tzinfo:
-        instants, real = to_utc(seconds, source.tzinfo)
-        return (
-            to_local(np.where(local, instants, seconds), target.tzinfo),
-            moments.nanos,
-            exists & (real | ~local),
-        )
     if local.any():
-        _, real = to_utc(seconds, source.tzinfo)
+        instants, real = to_utc(seconds, source.tzinfo)
         exists = exists & (real | ~local)
-    if local.all():
-        return seconds, moments.nanos, exists
+        if source.tzinfo != target.tzinfo:
+            return to_local(np.where(local, instants, seconds), target.tzinfo), moments.nanos, exists
+        if local.all():
+            return seconds, moments.nanos, exists
     return np.where(local, seconds, to_local(seconds, target.tzinfo)), moments.nanos, exists
 
 

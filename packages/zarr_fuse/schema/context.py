@@ -44,7 +44,7 @@ class SchemaCtx:
         return Path(self.file).parent if self.file else Path()
 
     def __str__(self) -> str:
-        return f"{self.file or '<schema>'}:{self.path}"
+        return f"{self.file or '<schema>'}:{self.path}".removesuffix(":")
 
     def dive(self, *keys: Key) -> SchemaCtx:
         """The place below this one."""

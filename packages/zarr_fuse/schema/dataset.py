@@ -18,8 +18,7 @@ from zarr_fuse.version import __version__
 class DatasetSchema:
     """What the arrays of one node are: attributes of the group, coordinates, variables.
 
-    ATTRS may be edited, also those of a schema already in use; they are left out of `repr` because they may hold
-    credentials.
+    ATTRS may be edited; they are left out of `repr` because they may hold credentials.
     """
 
     ATTRS: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -27,9 +26,9 @@ class DatasetSchema:
     VARS: dict[str, Variable] = field(default_factory=dict)
 
     @property
-    def is_empty(self) -> Truth:
+    def is_empty(self) -> bool:
         """Whether there is nothing in it."""
-        return Truth(not (self.ATTRS or self.COORDS or self.VARS))
+        return Truth.of(not (self.ATTRS or self.COORDS or self.VARS))
 
     @property
     def source_to_schema_name_map(self) -> dict[str, str]:

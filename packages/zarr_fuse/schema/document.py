@@ -76,6 +76,11 @@ class CoordDocument(VariableDocument):
 
 
 Model = TypeVar("Model", bound=Document)
+_INNER: dict[str, type[Document]] = {
+    "range": RangeDocument,
+    "unit": TimeUnitDocument,
+    "source_unit": TimeUnitDocument,
+}
 
 
 def read_document(model: type[Model], raw: Mapping[str, Any], ctx: SchemaCtx) -> Model:
@@ -85,7 +90,7 @@ def read_document(model: type[Model], raw: Mapping[str, Any], ctx: SchemaCtx) ->
     except pydantic.ValidationError as error:
         found = [_problem(detail, model, raw, ctx) for detail in error.errors(include_url=False)]
     found.sort(key=lambda problem: not isinstance(problem, UnknownKeyError))
-    raise type(found[0])("\n".join(problem.message for problem in found)) from None
+    raise type(found[0])("\n".join(dict.fromkeys(problem.message for problem in found))) from None
 
 
 def _problem(detail: Any, model: type[Document], raw: Mapping[str, Any], ctx: SchemaCtx) -> SchemaError:  # noqa: ANN401
@@ -110,6 +115,6 @@ def _place(loc: Sequence[Key], model: type[Document], raw: Mapping[str, Any]) ->
             part = part[key]
         elif index == len(loc) - 1 and isinstance(part, Mapping):
             place.append(key)
-    parents = {"range": RangeDocument, "unit": TimeUnitDocument, "source_unit": TimeUnitDocument}
-    owner = parents.get(str(place[0]), model) if len(place) > 1 else model
+    inner = _INNER.get(str(place[0])) if len(place) > 1 else None
+    owner: type[Document] = inner or model
     return place, list(owner.model_fields)

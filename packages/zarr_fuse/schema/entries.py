@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,7 +131,7 @@ def _composed_type(document: CoordDocument, ctx: SchemaCtx) -> dict[str, Any]:
 
 
 def _attrs(document: VariableDocument, ctx: SchemaCtx) -> dict[str, Any]:
-    attrs = dict(document.attrs or {})
+    attrs = copy.deepcopy(document.attrs or {})
     taken = [key for key in attrs if key in RESERVED_ATTRS or key.startswith("__zf_")]
     if taken:
         raise ctx.dive("attrs", taken[0]).error("this name has a meaning of its own in stored arrays")

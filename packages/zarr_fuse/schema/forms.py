@@ -34,7 +34,8 @@ def convert_value(value: Any) -> Any:  # noqa: ANN401
         return [convert_value(entry) for entry in value]
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return value
+    plain = value is None or isinstance(value, bool | int | float | str | bytes | dt.date)
+    return value if plain else str(value)
 
 
 def json_value(value: Any) -> Any:  # noqa: ANN401

@@ -62,7 +62,7 @@ def _attrs(content: ContextCfg) -> dict[str, Any]:
 
 
 def _coordinate_names(raw_vars: Mapping[str, Any], raw_coords: Mapping[str, Any]) -> dict[str, None]:
-    """Names of all coordinates, in order of first mention: those of COORDS, then those that variables lie over."""
+    """Names of all coordinates: those of COORDS, then those that variables lie over, in order of mention."""
     names = dict.fromkeys(raw_coords)
     for entry in raw_vars.values():
         over = entry.get("coords") if isinstance(entry, Mapping) else None
@@ -80,7 +80,8 @@ def _coordinate(
     ctx = vars_ctx.dive(name)
     if not isinstance(in_vars, Mapping) or not isinstance(in_coords, Mapping | None):
         raise ctx.error(f"expected a mapping, not {in_vars!r}")
-    ctx.warning("a coordinate is described in COORDS; read as if it were")
+    if "name" not in in_vars:
+        ctx.warning("a coordinate is described in COORDS; read as if it were")
     spoken = {
         key: value for key, value in in_vars.items() if value is not None or key not in (in_coords or {})
     }
@@ -118,5 +119,6 @@ def _mapping(content: ContextCfg) -> tuple[Mapping[Any, Any], SchemaCtx]:
     if raw is None:
         return {}, content.schema_ctx
     if not isinstance(raw, Mapping):
-        raise content.schema_ctx.error(f"expected a mapping, not {raw!r}")
+        hint = "; text is always YAML, a file is given as a Path" if isinstance(raw, str) else ""
+        raise content.schema_ctx.error(f"expected a mapping, not {raw!r}{hint}")
     return raw, content.schema_ctx

@@ -92,7 +92,7 @@ def _bound(given: object, empty: float, owner: RangeOwner, unit: AnyUnit, ctx: S
         return empty
     if isinstance(unit, DateTimeUnit) and isinstance(owner.unit, DateTimeUnit):
         try:
-            return int(read_times([given], unit, owner.unit).view(np.int64)[0])  # type: ignore[list-item]
+            return int(read_times(np.array([given], dtype=object), unit, owner.unit).view(np.int64)[0])
         except ValueError:
             raise ctx.error(f"{given!r} is not a time") from None
     if isinstance(given, bool) or not isinstance(given, (int, float)) or math.isnan(given):

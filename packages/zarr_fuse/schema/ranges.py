@@ -40,8 +40,9 @@ class IntervalRange(Interval):
     high: Any = field(default=math.inf, compare=False)
 
     def inside(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which of the stored values (times: counts) are accepted; NaN is not."""
-        return np.asarray((values >= self.low) & (values <= self.high))
+        """Which of the values (times: `datetime64` in the unit's tick, or counts) are accepted; NaN is not."""
+        plain_values = values.view(np.int64) if values.dtype.kind == "M" else values
+        return np.asarray((plain_values >= self.low) & (plain_values <= self.high))
 
     def encode(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values as they are; ValueError if one is outside."""
@@ -83,7 +84,8 @@ class DiscreteRange:
     def labels(self) -> list[Any]:
         """The labels as plain values; times as ISO text."""
         labels = self.codes_to_labels[1:]
-        return (np.datetime_as_string(labels) if labels.dtype.kind == "M" else labels).tolist()
+        plain_labels = np.datetime_as_string(labels) if labels.dtype.kind == "M" else labels
+        return list(plain_labels.tolist())
 
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.intp], NDArray[Any]]:

@@ -78,7 +78,7 @@ class _Loader(yaml.SafeLoader):
 
     ctx = SchemaCtx()
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping; of a key written twice the later value counts."""
         seen: set[object] = set()
         for key_node, _ in node.value:

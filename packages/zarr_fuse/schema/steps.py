@@ -21,14 +21,14 @@ class Interval:
     unit: AnyUnit
 
     @property
-    def any_new(self) -> Truth:
+    def any_new(self) -> bool:
         """As `step_limits`: every label is added."""
-        return Truth(self.start == -math.inf and self.end == math.inf)
+        return Truth.of(self.start == -math.inf and self.end == math.inf)
 
     @property
-    def no_new(self) -> Truth:
+    def no_new(self) -> bool:
         """As `step_limits`: after the first write no label is added."""
-        return Truth(self.start == -math.inf and self.end == -math.inf)
+        return Truth.of(self.start == -math.inf and self.end == -math.inf)
 
     def steps_in(self, axis: AnyUnit) -> tuple[float, float] | None:
         """Shortest and longest step in the unit (or tick) of an axis; None where nothing limits them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -92,8 +92,7 @@ class DType:
         raise ctx.error(f"{given!r} is no missing value of type {self.name}: nan or a number")
 
     def _scalar(self, value: object) -> np.generic:
-        scalar: np.generic = np.array(value, dtype=self.dtype)[()]
-        return scalar
+        return cast("np.generic", np.array(value, dtype=self.dtype)[()])
 
 
 def parse_dtype(text: str, ctx: SchemaCtx) -> DType:

@@ -6,7 +6,7 @@ import base64
 import math
 import struct
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from zarr_fuse.schema.ranges import AnyRange, DiscreteRange, InfRange
 from zarr_fuse.schema.steps import Interval
 from zarr_fuse.schema.types import DType
 from zarr_fuse.schema.unit_forms import unit_form
+from zarr_fuse.times import NAT
 from zarr_fuse.units import AnyUnit, DateTimeQuantity, DateTimeUnit, NoneUnit, Quantity, create_quantity
 
 
@@ -77,11 +78,7 @@ class Variable:
         dtype = self.storage_dtype
         if self.is_coded:
             return np.int64(0)
-        return (
-            np.iinfo(np.int64).min + np.int64(0)
-            if isinstance(self.unit, DateTimeUnit)
-            else dtype.type(self.na_value)
-        )
+        return np.int64(NAT) if isinstance(self.unit, DateTimeUnit) else dtype.type(self.na_value)
 
     def resolved(self, dtype: DType | None) -> Self:
         """A copy with an open type fixed; unchanged where the type is known or `dtype` is None."""
@@ -93,8 +90,9 @@ class Variable:
     def zarr_attrs(self) -> Attributes:
         """The attributes of the array.
 
-        Times carry CF `units` and `calendar`, coded text CF flags; floats with NaN as missing value repeat it as
-        `_FillValue` (base64 of a little-endian double), because xarray takes no fill value of Zarr 3 as missing.
+        Times carry CF `units` and `calendar`, coded text CF flags; floats whose missing value is NaN repeat
+        it as `_FillValue` (base64 of a little-endian double), because xarray takes no fill value of Zarr 3
+        as missing.
         """
         return Attributes(self._own_attrs() | self._cf_attrs() | self.attrs)
 
@@ -120,22 +118,23 @@ class Variable:
     def valid_mask(self, array: NDArray[Any]) -> NDArray[np.bool_]:
         """Which values (decoded or as stored) are not missing."""
         if array.dtype.kind == "M":
-            return ~np.isnat(array)
+            return np.asarray(~np.isnat(array))
         if array.dtype.kind in "fc":
-            return ~np.isnan(array) & (array != self.na_value)
-        return np.asarray(array != (self.storage_na if array.dtype == self.storage_dtype else self.na_value))
+            return np.asarray(~np.isnan(array) & (array != self.na_value))
+        na = self.storage_na if array.dtype == self.storage_dtype else self.na_value
+        return np.asarray(array != na)
 
     def convert_values(self, values: ArrayLike, from_unit: AnyUnit | None = None) -> NDArray[Any]:
-        """Values from `source_unit` (or `from_unit`) into `unit`, checked and coded; ValueError for a bad one."""
+        """Values from `source_unit` (or `from_unit`) into `unit`, as `encode` gives them; else ValueError."""
         quantity = self._in_unit(values, from_unit or self.source_unit)
         return self.range.encode(_magnitude(quantity.to(self.unit)))
 
     def quantity(self, values: ArrayLike | Quantity | DateTimeQuantity) -> Quantity | DateTimeQuantity:
         """Values in `unit`; a plain array is taken to be in it already."""
         if isinstance(values, Quantity | DateTimeQuantity):
-            converted: Quantity | DateTimeQuantity = values.to(self.unit)  # type: ignore[arg-type]
-            return converted
-        return self._in_unit(values, self.unit)
+            given: Any = values
+            return cast("Quantity | DateTimeQuantity", given.to(self.unit))
+        return cast("Quantity | DateTimeQuantity", self._in_unit(values, self.unit))
 
     def magnitude(self, values: ArrayLike | Quantity | DateTimeQuantity) -> NDArray[Any]:
         """The plain array of a quantity; an array as it is."""
@@ -200,9 +199,9 @@ class Coord(Variable):
         return super()._identity() + own
 
     @property
-    def is_composed(self) -> Truth:
+    def is_composed(self) -> bool:
         """Whether positions are tuples of variables."""
-        return Truth(len(self.composed) > 1)
+        return Truth.of(len(self.composed) > 1)
 
     @property
     def is_coded(self) -> bool:
