@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from zarr_fuse.errors import SchemaConflictError, SchemaWarning
@@ -36,7 +37,7 @@ def combined(passed: DatasetSchema | None, stored_text: str, path: str, *, read_
     Raises:
         SchemaConflictError: with every difference that the stored data rule out.
     """
-    stored = deserialize(stored_text, f"stored schema of {path or 'the root'}").ds if stored_text else None
+    stored = _stored(stored_text, path) if stored_text else None
     if stored is None or passed is None:
         return stored or passed or DatasetSchema()
     differences = list(_differences(passed, stored, path))
@@ -51,6 +52,11 @@ def combined(passed: DatasetSchema | None, stored_text: str, path: str, *, read_
         COORDS=_laid_over(passed.COORDS, stored.COORDS),
         VARS=_laid_over(passed.VARS, stored.VARS),
     )
+
+
+@lru_cache(maxsize=256)
+def _stored(text: str, path: str) -> DatasetSchema:
+    return deserialize(text, f"stored schema of {path or 'the root'}").ds
 
 
 def _laid_over(passed: Mapping[str, V], stored: Mapping[str, V]) -> dict[str, V]:

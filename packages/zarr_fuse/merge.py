@@ -40,7 +40,7 @@ class NodeMerge:
         self._reader = reader
         names = children(catalog, path, groups=False)
         self._stored = {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
-        self._axes = {name: self._axis(coord) for name, coord in schema.COORDS.items()}
+        self._axes: dict[str, Axis] = {}
         self._values: dict[str, list[tuple[Sequence[NDArray[np.int64]], Column]]] = {}
         self._touched = False
         self.rows = 0
@@ -76,7 +76,7 @@ class NodeMerge:
     def edits(self) -> Iterator[ChunkEdit]:
         """The chunks to store."""
         for variable, coords in self._targets():
-            axes = [self._axes[name] for name in coords]
+            axes = [self._axis(name) for name in coords]
             stored = self._stored.get(variable.name)
             cells = self._cells(variable)
             change = ArrayChange(stored, self._after(variable, coords), axes, variable.storage_na, cells)
@@ -92,7 +92,12 @@ class NodeMerge:
         found[self._path] = {**group, "attributes": attributes}
         return {path: document for path, document in found.items() if self._catalog.get(path) != document}
 
-    def _axis(self, coord: Coord) -> Axis:
+    def _axis(self, name: str) -> Axis:
+        if name not in self._axes:
+            self._axes[name] = self._new_axis(self._schema.COORDS[name])
+        return self._axes[name]
+
+    def _new_axis(self, coord: Coord) -> Axis:
         array = self._stored.get(coord.name)
         if coord.sorted and not coord.is_composed:
             return SortedAxis(array, self._reader, coord.storage_dtype)
@@ -125,9 +130,9 @@ class NodeMerge:
     ) -> NDArray[np.bool_]:
         drop = np.zeros(len(rows), dtype=bool)
         for name, coord in schema.COORDS.items():
-            if coord.step_limits.no_new and self._axes[name].size and len(rows):
+            if coord.step_limits.no_new and len(rows) and self._is_written(name):
                 keys = _labels(coord, schema, columns)
-                unknown = ~self._axes[name].known(keys)
+                unknown = ~self._axis(name).known(keys)
                 findings.add(
                     "no_new_label", name, rows[unknown], keys[0][unknown], f"{name} takes no new labels"
                 )
@@ -142,9 +147,9 @@ class NodeMerge:
 
     def _collect(self, converted: frames.Converted, columns: Mapping[str, Column], rows: int) -> UpdateReport:
         self._schema = converted.schema
-        before = {name: axis.added for name, axis in self._axes.items()}
+        before = {name: self._axis(name).added for name in self._schema.COORDS}
         ids = {
-            name: self._axes[name].resolve(_labels(coord, self._schema, columns))
+            name: self._axis(name).resolve(_labels(coord, self._schema, columns))
             for name, coord in self._schema.COORDS.items()
         }
         for name, variable in self._schema.VARS.items():
@@ -154,8 +159,11 @@ class NodeMerge:
                 self._values.setdefault(name, []).append((places, columns[name][value]))
         self.rows += rows
         self._touched = True
-        added = {name: axis.added - before[name] for name, axis in self._axes.items()}
+        added = {name: self._axis(name).added - before[name] for name in before}
         return converted.findings.report(converted.rows_in, rows).completed(new_labels=added)
+
+    def _is_written(self, name: str) -> bool:
+        return name in self._stored or name in self._axes
 
     @property
     def _is_empty(self) -> bool:
@@ -167,26 +175,26 @@ class NodeMerge:
         """What has an array after the transaction, with its coordinates; an open type has none yet."""
         if not self._touched or self._is_empty:
             return
-        for name, coord in self._schema.COORDS.items():
-            yield coord, (name,)
-        for name, variable in self._schema.VARS.items():
-            if variable.type is not None or name in self._stored:
-                yield variable, tuple(variable.coords)
+        everything = (*self._schema.COORDS.values(), *self._schema.VARS.values())
+        for variable in everything:
+            if variable.type is not None or variable.name in self._stored:
+                coords = (variable.name,) if isinstance(variable, Coord) else tuple(variable.coords)
+                yield variable, coords
 
     def _after(self, variable: Variable, coords: tuple[str, ...]) -> StoredArray:
-        shape = tuple(self._axes[name].size for name in coords)
+        shape = tuple(self._axis(name).size for name in coords)
         return array_for(self._path, variable, coords, self._schema, shape, self._stored.get(variable.name))
 
     def _cells(self, variable: Variable) -> Cells:
         if isinstance(variable, Coord):
-            positions, labels = self._axes[variable.name].inserted()
+            positions, labels = self._axis(variable.name).inserted()
             return Cells((positions,), labels)
         parts = self._values.get(variable.name, [])
         if not parts:
             empty = np.empty(0, dtype=np.int64)
             return Cells([empty] * len(variable.coords), np.empty(0, dtype=variable.storage_dtype))
         places = [
-            self._axes[coord].final(np.concatenate([places[number] for places, _ in parts]))
+            self._axis(coord).final(np.concatenate([places[number] for places, _ in parts]))
             for number, coord in enumerate(variable.coords)
         ]
         return Cells(places, np.concatenate([values for _, values in parts]))

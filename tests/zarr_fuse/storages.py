@@ -1,4 +1,4 @@
-"""Storages for tests: counted, and made to fail or die at a chosen call."""
+"""Storages for tests: in memory, counted, and made to fail or die at a chosen call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from zarr_fuse.objects import Objects
 
 
 def in_memory() -> tuple[Objects, Layout]:
+    """Access to an empty storage in memory, and the layout of a store in it."""
     return Objects(MemoryStore()), Layout("river.zarr")
 
 
@@ -18,37 +19,61 @@ class Died(BaseException):
     """The process ended here."""
 
 
-class FailingStore:
-    """An obstore store that acts up at its n-th call, counted from 1.
+class FailingStore(MemoryStore):
+    """A storage in memory that acts up at its n-th call from now, counted from 1.
 
     `before`: dies before the call; `after`: dies after it; `lost`: the call takes effect, its answer does not
-    arrive; `refused`: the call fails without effect.
+    arrive; `refused`: the call fails without effect. A dead storage stays dead until `heal`.
     """
 
-    def __init__(self, store: Any, call: int = 0, fault: str = "before") -> None:
-        self.store = store
-        self.call = call
-        self.fault = fault
-        self.calls = 0
-        self.dead = False
+    __module__ = "obstore.tests"  # zarr asks for the name of the package
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.store, name)
-        return lambda *args, **kwargs: self._act(method, args, kwargs)
+    calls = 0
+    at = 0
+    fault = ""
+    dead = False
 
-    def _act(self, method: Any, args: Any, kwargs: Any) -> Any:
+    def heal(self) -> None:
+        """Work again; calls are counted anew."""
+        self.plan(0, "")
+
+    def plan(self, at: int, fault: str) -> None:
+        """Act up at the call number `at`."""
+        self.calls, self.at, self.fault, self.dead = 0, at, fault, False
+
+    def _act(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         if self.dead:
             raise Died
         self.calls += 1
-        if self.calls != self.call:
+        if self.calls != self.at:
             return method(*args, **kwargs)
+        self.dead = self.fault in {"before", "after"}
         if self.fault == "before":
-            self.dead = True
             raise Died
         if self.fault == "refused":
             raise OSError("503 Slow Down")
         method(*args, **kwargs)
         if self.fault == "after":
-            self.dead = True
             raise Died
         raise OSError("the connection was reset")
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._act(super().get, *args, **kwargs)
+
+    def get_range(self, *args: Any, **kwargs: Any) -> Any:
+        return self._act(super().get_range, *args, **kwargs)
+
+    def head(self, *args: Any, **kwargs: Any) -> Any:
+        return self._act(super().head, *args, **kwargs)
+
+    def put(self, *args: Any, **kwargs: Any) -> Any:
+        return self._act(super().put, *args, **kwargs)
+
+    def copy(self, *args: Any, **kwargs: Any) -> Any:
+        return self._act(super().copy, *args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        return self._act(super().delete, *args, **kwargs)
+
+    def list(self, *args: Any, **kwargs: Any) -> Any:
+        return self._act(super().list, *args, **kwargs)

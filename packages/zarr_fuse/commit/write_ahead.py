@@ -109,8 +109,8 @@ class WriteAhead:
         return merged
 
     def clean(self, keys: Iterable[str]) -> None:
-        """Remove staged objects and the locks of earlier holders, and fold old records."""
-        locks = self._lease.lower_locks() if self._lease else []
+        """Remove staged objects and the own previous lock, and fold old records."""
+        locks = self._lease.lower_locks() if self._lease and self._lease.follows_own else []
         self._objects.delete([*keys, *locks])
         if self.number % 16 == 0:
             self._ledger.compact()
@@ -124,6 +124,8 @@ class WriteAhead:
         stamp = catalog[""]["attributes"].get(STAMP, 0) if catalog else 0
         for number in [one for one in sidecar.records if one > stamp or one in sidecar.stages]:
             catalog = self._settle(number, stamp, sidecar, catalog)
+        if self._lease:
+            self._objects.delete(self._lease.lower_locks())
         return catalog
 
     def _settle(self, number: int, stamp: int, sidecar: Sidecar, catalog: Catalog) -> Catalog:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 
-class _PlainDumper(yaml.SafeDumper):
+class _PlainDumper(yaml.CSafeDumper):
     """Writes repeated values out, because anchors hide what a line says."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002

@@ -73,7 +73,7 @@ def _text(source: object, ctx: SchemaCtx) -> str:
     return source
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Safe YAML that does not let a repeated key pass in silence."""
 
     ctx = SchemaCtx()
