@@ -49,7 +49,8 @@ def load_configuration(path: Path, *, schemas_dir: Path | None = None) -> Config
     try:
         configuration = Configuration.model_validate({} if document.data is None else document.data)
     except ValidationError as error:
-        raise ConfigurationError([_problem(document, found) for found in error.errors()]) from None
+        by_line = sorted(error.errors(), key=lambda found: document.line(found["loc"]))
+        raise ConfigurationError([_problem(document, found) for found in by_line]) from None
     problems = [*_repeated(document, configuration)]
     for place, target in _targets(configuration):
         problems += _bind_schema(document, place, target, schemas_dir or path.parent / "schemas")
