@@ -5,8 +5,21 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 
 from .live import Service, running, settings_for
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_logs() -> Iterator[None]:
+    """Log lines go where pytest collects them, without structlog's pretty tracebacks."""
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,7 @@ class Service:
     def queue(self) -> Queue:
         return Queue(ObjectStorage(self.settings.s3_queue_url, self.settings))
 
-    def keys(self) -> set[str]:
+    def stored_keys(self) -> set[str]:
         """All keys of the queue."""
         return {
             info.key

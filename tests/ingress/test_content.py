@@ -55,9 +55,15 @@ def test_unsupported_types_are_refused_with_the_supported_ones(raw: str) -> None
     assert str(caught.value).isascii()
 
 
-def test_another_charset_is_refused() -> None:
-    with pytest.raises(EncodingUnsupportedError, match=r"latin-1: text must be UTF-8"):
-        declared(("Content-Type", "text/csv; charset=latin-1"))
+def test_a_usual_charset_stays_with_the_type() -> None:
+    found = declared(("Content-Type", "text/csv; charset=Windows-1250"))
+    assert found.content_type == "text/csv; charset=windows-1250"
+
+
+@pytest.mark.parametrize("charset", ["punycode", "zip", "unicode_escape", "utf-8\x00", "x" * 9999])
+def test_an_unusual_charset_is_refused(charset: str) -> None:
+    with pytest.raises(EncodingUnsupportedError, match=r"Unsupported charset: .*Use UTF-8"):
+        declared(("Content-Type", f"text/csv; charset={charset}"))
 
 
 def test_two_different_types_are_refused() -> None:

@@ -1,6 +1,6 @@
 """The documents the service answers with, as models, for the answers and for their documentation."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -97,7 +97,36 @@ class ReadinessReport(BaseModel):
     checks: list[Check]
 
 
-class ScraperRuns(BaseModel):
-    """All active scrapers with their last runs."""
+class ScraperRun(BaseModel):
+    """What became of one request of one firing."""
 
-    scrappers: list[dict[str, Any]]
+    scrapper: str
+    fired_at: AwareDatetime
+    finished_at: AwareDatetime
+    state: str = Field(examples=["accepted", "duplicate", "failed"])
+    item_id: str
+    kind: str | None = None
+    reason: str | None = None
+
+
+class ScraperRuns(BaseModel):
+    """The runs of one firing."""
+
+    runs: list[ScraperRun]
+
+
+class Scraper(BaseModel):
+    """One scraper of the configuration; times in UTC."""
+
+    name: str
+    cron: str
+    url: str
+    next_run_at: AwareDatetime | None
+    running: bool
+    last_runs: list[ScraperRun]
+
+
+class ScraperList(BaseModel):
+    """Scrapers in the order of the configuration."""
+
+    scrappers: list[Scraper]

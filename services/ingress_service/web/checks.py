@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import polars as pl
-from packages.common.validation import decode_payload, frame_from_json
-from zarr_fuse.frame import convert
 
-from packages.common.errors import EmptyPayloadError
+from packages.common.validation import decode_payload, frame_from_json
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
 from zarr_fuse.errors import UpdateRefusedError
+from zarr_fuse.frame import convert
 from zarr_fuse.report import RejectedRow
 from zarr_fuse.schema import DatasetSchema
 
@@ -45,30 +44,22 @@ def check_payload(
     missing), SchemaMismatchError (a column cannot be converted, or bad rows under `on_bad_rows="fail"`).
     """
     payload = decode_payload(data, content_type)
-    if extracted:
+    if extracted or isinstance(payload, bytes):
         return CheckReport(rows=payload.height if isinstance(payload, pl.DataFrame) else None)
     frame = payload if isinstance(payload, pl.DataFrame) else frame_from_json(payload)
-    if frame.is_empty():
-        raise EmptyPayloadError("The table has no rows")
     require_columns(frame.columns, schema)
     return _convert_sample(frame, schema, on_bad_rows)
 
 
 def required_columns(schema: DatasetSchema) -> list[str]:
     """Columns without which no row has a place: those of the coordinates, and of what composes them."""
-    names: list[str] = []
-    for name, coordinate in schema.COORDS.items():
-        parts = coordinate.composed if coordinate.is_composed() else [name]
-        names += [part for part in parts if part not in names]
-    described = {**schema.VARS, **schema.COORDS}
-    return [described[name].df_col or name for name in names]
+    simple = [coordinate.df_col for coordinate in schema.COORDS.values() if not coordinate.is_composed]
+    return simple + [variable.df_col for name, variable in schema.VARS.items() if name in schema.components]
 
 
 def optional_columns(schema: DatasetSchema) -> list[str]:
     """Columns of all other variables; where one is missing its cells stay as they are."""
-    required = required_columns(schema)
-    names = [variable.df_col or name for name, variable in schema.VARS.items()]
-    return [name for name in names if name not in required]
+    return [variable.df_col for name, variable in schema.VARS.items() if name not in schema.components]
 
 
 def require_columns(columns: list[str], schema: DatasetSchema) -> None:
@@ -87,15 +78,15 @@ def _convert_sample(
 ) -> CheckReport:
     sample = frame.head(SAMPLE_ROWS)
     try:
-        report = convert(sample, schema, on_bad_rows=on_bad_rows).report
+        findings = convert(sample, schema, on_bad_rows=on_bad_rows).findings
     except UpdateRefusedError as error:
         raise _mismatch(error) from None
     return CheckReport(
         rows=frame.height,
         columns=frame.columns,
         sample_rows=sample.height,
-        findings=list(report.rejected[:FINDINGS_SHOWN]),
-        finding_counts=dict(report.rejected_counts),
+        findings=list(findings.rejected(FINDINGS_SHOWN)),
+        finding_counts=findings.counts,
     )
 
 

@@ -25,8 +25,9 @@ from services.ingress_service.errors import (
 MULTIPART = "multipart/form-data"
 SUPPORTED = ("text/csv", "application/json", "application/x-ndjson")
 ENCODINGS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
-CHARSETS = frozenset({None, "", "utf-8", "utf8", "us-ascii"})
+UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 DIGESTS = {"sha-256": "sha256", "sha-512": "sha512"}
+_CHARSET = re.compile(r"utf-16(le|be)?|iso-8859-\d{1,2}|latin-?\d|(windows-|cp)125\d")
 _MEMBER = re.compile(r"\s*([a-z0-9*_.-]+)=:([A-Za-z0-9+/=]*):\s*")
 
 
@@ -47,15 +48,18 @@ def declared_by(headers: Headers) -> Declared:
 
 
 def supported_type(raw: str) -> str:
-    """A supported content type without its parameters; raises UnsupportedTypeError."""
+    """The canonical content type, with its charset where that is not UTF-8; raises UnsupportedTypeError."""
     content_type = canonical_type(raw)
     if content_type not in SUPPORTED:
         raise UnsupportedTypeError(
             f"Unsupported Content-Type: {printable(content_type)}. Supported are {', '.join(SUPPORTED)}."
         )
-    if (charset := charset_of(raw)) not in CHARSETS:
-        raise EncodingUnsupportedError(f"Unsupported charset {printable(charset or '')}: text must be UTF-8.")
-    return content_type
+    charset = charset_of(raw) or ""
+    if charset in UTF8:
+        return content_type
+    if not _CHARSET.fullmatch(charset):
+        raise EncodingUnsupportedError(f"Unsupported charset: {printable(charset)}. Use UTF-8.")
+    return f"{content_type}; charset={charset}"
 
 
 def printable(text: str) -> str:

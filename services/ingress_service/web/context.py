@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
-from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 
-from packages.common.models.configuration_model import Configuration
+from packages.common.models.configuration_model import Configuration, Endpoint, Scrapper
 from packages.common.queue import Queue
 from packages.common.settings import Settings
+from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
 from services.ingress_service.web.health import Readiness
@@ -23,11 +23,12 @@ OnAccepted = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Ingress:
-    """The parts of one running service; `inlets` is keyed by endpoint name."""
+    """The parts of one running service; `inlets` and `scrapers` are keyed by name."""
 
     settings: Settings
     configuration: Configuration
-    inlets: Mapping[str, Inlet]
+    inlets: Mapping[str, Inlet[Endpoint]]
+    scrapers: Mapping[str, Inlet[Scrapper]]
     queue: Queue
     authenticator: Authenticator
     gate: Gate

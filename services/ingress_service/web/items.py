@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from packages.common.errors import ItemNotFoundError
-from packages.common.keys import ItemState, checked_item_id, normalise_node_path
+from packages.common.keys import ItemState, checked_item_id, checked_name, normalise_node_path
 from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.errors import ForbiddenError, ItemStateError
 from services.ingress_service.web import item_views, listing
@@ -104,7 +104,7 @@ async def delete_item(request: Request, user: Caller, item_id: str) -> Response:
 def _readable_endpoints(ingress: Ingress, user: User, wanted: str | None) -> tuple[str, ...] | None:
     """Endpoint names to list; None for all. Raises ForbiddenError where the wanted one is not readable."""
     if wanted is not None:
-        _require_readable(ingress, user, wanted)
+        _require_readable(ingress, user, checked_name(wanted))
         return (wanted,)
     if user.may_read(None):
         return None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from packages.common.models.configuration_model import Endpoint
 from services.ingress_service.web.answers import Accepted, Problem, ValidationReport
 from services.ingress_service.web.checks import optional_columns, required_columns
 from services.ingress_service.web.content import SUPPORTED
@@ -33,10 +34,10 @@ def errors_of(group: Group) -> dict[int | str, dict[str, Any]]:
     return {status: _error_response(status) for status in GROUPS[group]}
 
 
-def upload_operation(inlet: Inlet) -> dict[str, Any]:
+def upload_operation(inlet: Inlet[Endpoint]) -> dict[str, Any]:
     """Everything but path and function of the upload routes of an endpoint."""
     return {
-        "summary": f"Upload to {inlet.endpoint.name}",
+        "summary": f"Upload to {inlet.target.name}",
         "description": _describe(inlet),
         "status_code": 202,
         "response_model": None,
@@ -92,8 +93,8 @@ def _error_response(status: int) -> dict[str, Any]:
     return described
 
 
-def _describe(inlet: Inlet) -> str:
-    endpoint, schema = inlet.endpoint, inlet.schema_at_target
+def _describe(inlet: Inlet[Endpoint]) -> str:
+    endpoint, schema = inlet.target, inlet.schema_at_target
     if endpoint.extract_fn is not None:
         return f"The payload is kept as it is; the extractor `{endpoint.extract_fn}` makes the table from it."
     if schema is None:
@@ -103,12 +104,12 @@ def _describe(inlet: Inlet) -> str:
     return f"Required columns: {required}. Optional columns: {optional}."
 
 
-def _request_body(inlet: Inlet) -> dict[str, Any]:
+def _request_body(inlet: Inlet[Endpoint]) -> dict[str, Any]:
     content: dict[str, Any] = {
         name: {"schema": {} if name == "application/json" else {"type": "string"}} for name in SUPPORTED
     }
     schema = inlet.schema_at_target
-    if schema is not None and inlet.endpoint.extract_fn is None:
+    if schema is not None and inlet.target.extract_fn is None:
         columns = [*required_columns(schema), *optional_columns(schema)]
         content["text/csv"]["example"] = ",".join(columns) + "\n…\n"
     file_schema = {"type": "string", "format": "binary", "description": "type from the part or its file name"}

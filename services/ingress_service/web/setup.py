@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -10,15 +11,20 @@ import structlog
 
 from packages.common.configuration import load_configuration
 from packages.common.errors import ConfigurationError
-from packages.common.models.configuration_model import Configuration, Target
+from packages.common.models.configuration_model import Configuration, Scrapper, Target
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
+from services.ingress_service.scrapper.fetch import Limits
+from services.ingress_service.scrapper.jobs import ScrapeJob
+from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
+from services.ingress_service.web.checks import check_payload
+from services.ingress_service.web.content import supported_type
 from services.ingress_service.web.context import Ingress
 from services.ingress_service.web.health import Readiness
-from services.ingress_service.web.inlets import Inlet, find_node
+from services.ingress_service.web.inlets import AnyTarget, Inlet, find_node
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
 from zarr_fuse.errors import SchemaError
@@ -26,6 +32,7 @@ from zarr_fuse.schema import NodeSchema, deserialize
 
 Part = TypeVar("Part")
 
+schema_log = logging.getLogger("ingress.schema")
 log = structlog.get_logger("ingress")
 
 
@@ -48,17 +55,19 @@ def build_ingress(settings: Settings) -> Ingress:
     """All parts of the service; raises ConfigurationError with every problem found."""
     problems = Problems()
     authenticator = problems.attempt(lambda: build_authenticator(settings))
-    configuration = problems.attempt(lambda: read_configuration(settings))
     queue = problems.attempt(lambda: Queue(ObjectStorage(settings.s3_queue_url, settings)))
-    inlets = problems.attempt(lambda: build_inlets(configuration)) if configuration is not None else None
-    if authenticator is None or configuration is None or queue is None or inlets is None:
+    configuration = problems.attempt(lambda: read_configuration(settings)) or Configuration()
+    inlets = problems.attempt(partial(build_inlets, configuration.endpoints))
+    scrapers = problems.attempt(partial(build_inlets, configuration.active_scrappers))
+    if authenticator is None or queue is None or inlets is None or scrapers is None or problems.found:
         raise ConfigurationError(problems.found)
     gate = Gate(settings.max_upload_bytes)
-    scheduler = build_scheduler(settings, configuration, queue)
+    scheduler = build_scheduler(settings, scrapers, queue)
     return Ingress(
         settings=settings,
         configuration=configuration,
         inlets=inlets,
+        scrapers=scrapers,
         queue=queue,
         authenticator=authenticator,
         gate=gate,
@@ -82,25 +91,41 @@ def build_authenticator(settings: Settings) -> Authenticator:
     return Authenticator(users, enabled=settings.auth_enabled)
 
 
-def build_inlets(configuration: Configuration) -> Mapping[str, Inlet]:
-    """Every endpoint with its schema; raises ConfigurationError with every schema problem."""
+def build_inlets(targets: Sequence[AnyTarget]) -> dict[str, Inlet[AnyTarget]]:
+    """Every endpoint or scraper with its schema, by name; raises ConfigurationError with every problem."""
     problems = Problems()
     inlets = {}
-    for endpoint in configuration.endpoints:
-        schema = problems.attempt(partial(read_schema, endpoint))
+    for target in targets:
+        schema = problems.attempt(partial(read_schema, target))
         if schema is not None:
-            inlets[endpoint.name] = Inlet(endpoint, schema)
+            inlets[target.name] = Inlet(target, schema)
     if problems.found:
         raise ConfigurationError(problems.found)
     return inlets
 
 
+def build_scheduler(
+    settings: Settings, inlets: Mapping[str, Inlet[Scrapper]], queue: Queue
+) -> ScrapperScheduler:
+    """The scrapers; what they fetch is checked as an upload is."""
+
+    def check(scrapper: Scrapper, content_type: str, data: bytes) -> None:
+        schema = inlets[scrapper.name].dataset_schema("")
+        extracted = scrapper.extract_fn is not None
+        kind = supported_type(content_type)
+        check_payload(data, kind, schema, extracted=extracted, on_bad_rows=scrapper.on_bad_rows)
+
+    limits = Limits(timeout_s=settings.scrape_timeout_s, max_bytes=settings.scrape_max_bytes)
+    scrappers = [inlet.target for inlet in inlets.values()]
+    return ScrapperScheduler(scrappers, ScrapeJob(queue, check, limits))
+
+
 def read_schema(target: Target) -> NodeSchema:
     """The schema of an endpoint or scraper; raises ConfigurationError, also where it lacks `target_node`."""
     try:
-        schema = deserialize(target.schema_file)
+        schema = deserialize(target.schema_file, log=schema_log)
     except SchemaError as error:
-        raise ConfigurationError(f"{target.schema_file}: {error.message}") from None
+        raise ConfigurationError(error.message) from None
     if find_node(schema, target.target_node) is None:
         raise ConfigurationError(f"{target.schema_file}: has no node {target.target_node!r} ({target.name})")
     return schema

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from packages.common.errors import NodePathError, StorageUnavailableError
 from packages.common.keys import new_item_id, normalise_node_path
+from packages.common.models.configuration_model import Endpoint
 from packages.common.models.metadata_model import ItemMetadata
 from services.ingress_service.errors import ForbiddenError
 from services.ingress_service.web.answers import ValidationReport
@@ -33,11 +34,17 @@ log = structlog.get_logger("ingress.upload")
 
 
 async def accept(
-    request: Request, ingress: Ingress, user: User, inlet: Inlet, raw_path: str, *, validate_only: bool
+    request: Request,
+    ingress: Ingress,
+    user: User,
+    inlet: Inlet[Endpoint],
+    raw_path: str,
+    *,
+    validate_only: bool,
 ) -> Response:
     """Check an upload in the documented order, store it and answer; every refusal is raised."""
-    if not user.may_write(inlet.endpoint):
-        raise ForbiddenError(f"User {user.name!r} may not write endpoint {inlet.endpoint.name!r}.")
+    if not user.may_write(inlet.target):
+        raise ForbiddenError(f"User {user.name!r} may not write endpoint {inlet.target.name!r}.")
     node_path = _node_path(request, raw_path)
     inlet.dataset_schema(node_path)
     with ingress.gate.upload() as lease:
@@ -48,7 +55,7 @@ async def accept(
         metadata = _metadata(request, user, inlet, node_path, body, sha256)
         await _store(ingress, metadata, body.data)
     request.state.item_id = metadata.item_id
-    ingress.metrics.accepted(inlet.endpoint.name, len(body.data))
+    ingress.metrics.accepted(inlet.target.name, len(body.data))
     return _accepted(metadata.item_id, request.app.state.on_accepted)
 
 
@@ -59,8 +66,8 @@ def _node_path(request: Request, raw_path: str) -> str:
     return normalise_node_path(f"/{raw_path}")
 
 
-def _check(body: Body, inlet: Inlet, node_path: str) -> tuple[CheckReport, str]:
-    endpoint = inlet.endpoint
+def _check(body: Body, inlet: Inlet[Endpoint], node_path: str) -> tuple[CheckReport, str]:
+    endpoint = inlet.target
     report = check_payload(
         body.data,
         body.content_type,
@@ -72,9 +79,9 @@ def _check(body: Body, inlet: Inlet, node_path: str) -> tuple[CheckReport, str]:
 
 
 def _metadata(
-    request: Request, user: User, inlet: Inlet, node_path: str, body: Body, sha256: str
+    request: Request, user: User, inlet: Inlet[Endpoint], node_path: str, body: Body, sha256: str
 ) -> ItemMetadata:
-    endpoint, received_at = inlet.endpoint, datetime.now(UTC)
+    endpoint, received_at = inlet.target, datetime.now(UTC)
     trace = request.headers.get("traceparent", "")
     return ItemMetadata(
         item_id=new_item_id(endpoint.name, node_path, received_at),
@@ -119,6 +126,6 @@ async def _tell(on_accepted: OnAccepted, item_id: str) -> None:
         log.exception("the hook after an accepted item failed", item_id=item_id)
 
 
-def _report_document(inlet: Inlet, node_path: str, report: CheckReport) -> dict[str, object]:
-    facts = asdict(report) | {"endpoint": inlet.endpoint.name, "node_path": node_path or None}
+def _report_document(inlet: Inlet[Endpoint], node_path: str, report: CheckReport) -> dict[str, object]:
+    facts = asdict(report) | {"endpoint": inlet.target.name, "node_path": node_path or None}
     return ValidationReport.model_validate(facts).model_dump()

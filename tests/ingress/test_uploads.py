@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from packages.common.keys import ItemState
+from tests.ingress.live import ALICE, BOB, CAROL, CSV, CSV_TYPE, ROOT, Service
+
+ROWS = [{"time": "2026-10-01T00:00:00Z", "name": "east", "temperature": 5.5}]
+JSON_TYPE = {"Content-Type": "application/json"}
+
+
+def stored(service: Service, answer: httpx.Response) -> tuple[bytes, dict[str, Any]]:
+    assert answer.status_code == 202, answer.text
+    item = service.queue.find(answer.json()["item_id"])
+    assert item is not None
+    assert item.state is ItemState.ACCEPTED
+    metadata = service.queue.storage.get(item.metadata_key)
+    return service.queue.payload(item), json.loads(metadata)
+
+
+def test_an_accepted_upload_is_stored_with_everything_known_about_it(service: Service) -> None:
+    answer = service.post(headers=CSV_TYPE | {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    body = answer.json()
+    assert body["status"] == "accepted"
+    assert body["state_url"] == answer.headers["location"] == f"/api/v1/items/{body['item_id']}"
+    payload, metadata = stored(service, answer)
+    assert payload == CSV
+    assert metadata["item_id"] == body["item_id"]
+    assert metadata["content_type"] == "text/csv"
+    assert metadata["endpoint_name"] == "weather"
+    assert metadata["target_node"] == "station"
+    assert metadata["schema_name"] == "tree.yaml"
+    assert metadata["node_path"] is None
+    assert metadata["username"] == "alice"
+    assert metadata["size_bytes"] == len(CSV)
+    assert metadata["sha256"] == hashlib.sha256(CSV).hexdigest()
+    assert metadata["received_at"].endswith("Z")
+    assert metadata["traceparent"].startswith("00-aaaa")
+    assert service.stored_keys() >= {
+        f"accepted/{body['item_id']}.csv",
+        f"accepted/{body['item_id']}.csv.meta.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "extension"),
+    [
+        (json.dumps(ROWS), "application/json", "json"),
+        (json.dumps({name: [value] for name, value in ROWS[0].items()}), "application/json", "json"),
+        (json.dumps(ROWS[0]) + "\n", "application/x-ndjson", "json"),
+        (CSV.replace(b"\n", b"\r\n"), "text/csv; charset=utf-8", "csv"),
+        (b"\xef\xbb\xbf" + CSV, "text/csv", "csv"),
+        (CSV.replace(b"east", b"\xe9st"), "text/csv; charset=iso-8859-1", "csv"),
+    ],
+)
+def test_every_supported_body(service: Service, content: Any, content_type: str, extension: str) -> None:
+    answer = service.post(content=content, headers={"Content-Type": content_type})
+    payload, _ = stored(service, answer)
+    assert payload == (content.encode() if isinstance(content, str) else content)
+    assert f"accepted/{answer.json()['item_id']}.{extension}" in service.stored_keys()
+
+
+@pytest.mark.parametrize(
+    "part", [("a.csv", CSV), ("dir/a.csv", CSV, "text/csv"), ("x", CSV, "text/csv"), (None, CSV, "text/csv")]
+)
+def test_multipart_stores_the_file_alone(service: Service, part: Any) -> None:
+    payload, metadata = stored(service, service.client.post("/api/v1/weather", files={"file": part}))
+    assert payload == CSV
+    assert metadata["content_type"] == "text/csv"
+    assert metadata["filename"] == (part[0].rpartition("/")[2] if part[0] else None)
+
+
+def zstd(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
+@pytest.mark.parametrize(("encoding", "encode"), [("gzip", gzip.compress), ("identity", bytes)])
+def test_an_encoded_body_is_stored_decoded(
+    service: Service, encoding: str, encode: Callable[[bytes], bytes]
+) -> None:
+    answer = service.post(content=encode(CSV), headers=CSV_TYPE | {"Content-Encoding": encoding})
+    payload, metadata = stored(service, answer)
+    assert payload == CSV
+    assert metadata["content_encoding"] is None
+    assert metadata["sha256"] == hashlib.sha256(CSV).hexdigest()
+
+
+def test_digests_belong_to_the_body_as_sent(service: Service) -> None:
+    sent = gzip.compress(CSV)
+    digest = base64.b64encode(hashlib.sha256(sent).digest()).decode()
+    headers = CSV_TYPE | {"Content-Encoding": "gzip", "Repr-Digest": f"sha-256=:{digest}:"}
+    assert service.post(content=sent, headers=headers).status_code == 202
+    wrong = service.post(content=gzip.compress(CSV + b"\n"), headers=headers)
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "digest_mismatch")
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "node"),
+    [
+        ("/api/v1/weather/deep/lower", b"when,level\n2026-10-01,1\n", "deep/lower"),
+        ("/api/v1/weather/", CSV, None),
+        ("/api/v1/weather/deep/lower/", b"when\n2026-10-01\n", "deep/lower"),
+        ("/api/v1/weather/nested", b"when,level\n2026-10-01,1\n", None),
+        ("/api/v1/grid", b"E,N,value\n1,2,3\n", None),
+    ],
+)
+def test_node_paths(service: Service, path: str, content: bytes, node: str | None) -> None:
+    _, metadata = stored(service, service.post(path, content))
+    assert metadata["node_path"] == node
+
+
+def test_an_endpoint_with_an_extractor_takes_any_json(service: Service) -> None:
+    payload, metadata = stored(service, service.post("/api/v1/doc", b'{"a": [{"b": 1}]}', headers=JSON_TYPE))
+    assert payload == b'{"a": [{"b": 1}]}'
+    assert (metadata["extract_fn"], metadata["fn_module"]) == ("normalise", "extract.doc")
+
+
+def test_bad_cells_are_no_reason_to_refuse_unless_the_endpoint_says_so(service: Service) -> None:
+    content = CSV.replace(b"5.5", b"warm")
+    assert service.post(content=content).status_code == 202
+    refused = service.post("/api/v1/strict", content)
+    assert refused.status_code == 400
+    problem = refused.json()
+    assert problem["code"] == "schema_mismatch"
+    assert problem["errors"][0] | {"message": ""} == {
+        "row": 0,
+        "column": "temperature",
+        "value": "warm",
+        "message": "",
+    }
+
+
+def test_a_trial_reports_and_stores_nothing(service: Service) -> None:
+    before = service.stored_keys()
+    answer = service.post("/api/v1/weather?validate=only", CSV.replace(b"5.5", b"warm"))
+    assert answer.status_code == 200
+    report = answer.json()
+    assert report["rows"] == report["sample_rows"] == 2
+    assert report["columns"] == ["time", "name", "temperature", "humidity"]
+    assert report["finding_counts"] == {"not_convertible": 1}
+    assert report["findings"][0]["row"] == 0
+    assert service.post("/api/v1/strict?validate=only", CSV.replace(b"5.5", b"warm")).status_code == 400
+    assert service.stored_keys() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "auth", "status"),
+    [
+        ("/api/v1/private", ALICE, 403),
+        ("/api/v1/private", BOB, 202),
+        ("/api/v1/private", ROOT, 403),
+        ("/api/v1/weather", CAROL, 403),
+        ("/api/v1/weather", BOB, 202),
+        ("/api/v1/weather", ("alice", "guess"), 401),
+        ("/api/v1/private", ("alice", "guess"), 401),
+    ],
+)
+def test_rights(service: Service, path: str, auth: tuple[str, str], status: int) -> None:
+    assert service.post(path, auth=auth).status_code == status
+
+
+REFUSALS = [
+    # auth before everything
+    ("/api/v1/private/%2e%2e/x", {}, b"", ("alice", "no"), 401, "not_authenticated", "Invalid"),
+    # rights before the node path
+    ("/api/v1/private/a%2fb", {}, b"", ALICE, 403, "forbidden", "'private'"),
+    # the node path before the content type
+    ("/api/v1/weather/%2e%2e/x", {}, b"", ALICE, 400, "node_path", "'..'"),
+    ("/api/v1/weather/deep%2Flower", {}, b"", ALICE, 400, "node_path", "encoded slash"),
+    ("/api/v1/weather/%252e%252e", {}, b"", ALICE, 404, "node_unknown", "%2e%2e"),
+    ("/api/v1/weather//deep", {}, b"", ALICE, 400, "node_path", "empty segment"),
+    ("/api/v1/weather/a%00b", {}, b"", ALICE, 400, "node_path", "control"),
+    ("/api/v1/weather/a%5Cb", {}, b"", ALICE, 400, "node_path", "backslash"),
+    ("/api/v1/weather/" + "n" * 600, {}, b"", ALICE, 400, "node_path", "512"),
+    ("/api/v1/weather/nowhere", {}, b"", ALICE, 404, "node_unknown", "'station/deep/lower'"),
+    ("/api/v1/weather/deep", {}, b"", ALICE, 404, "node_unknown", "'station/deep'"),
+    # the content type before the body
+    ("/api/v1/weather", {}, b"", ALICE, 400, "content_type_missing", "No Content-Type provided"),
+    ("/api/v1/weather", {"Content-Type": "text/plain"}, b"", ALICE, 415, "unsupported_type", "text/csv"),
+    ("/api/v1/weather", {"Content-Type": "application/x-grib"}, b"", ALICE, 415, "unsupported_type", "json"),
+    ("/api/v1/weather", CSV_TYPE | {"Content-Encoding": "br"}, b"", ALICE, 415, "encoding_unsupported", "br"),
+    # the body before its content
+    ("/api/v1/weather", CSV_TYPE, b"", ALICE, 406, "payload_empty", "No data provided"),
+    ("/api/v1/weather", CSV_TYPE, b"x" * (9 << 20), ALICE, 413, "body_too_large", "8388608"),
+    ("/api/v1/weather", CSV_TYPE | {"Content-Encoding": "gzip"}, CSV, ALICE, 406, "payload", "gzip"),
+    ("/api/v1/weather", CSV_TYPE | {"Content-Encoding": "zstd"}, CSV, ALICE, 406, "payload", "zstd"),
+    # parsing before the schema
+    ("/api/v1/weather", CSV_TYPE, b"a,b\n1,2,3\n", ALICE, 406, "payload", "line 2"),
+    ("/api/v1/weather", CSV_TYPE, b"time,name\n", ALICE, 406, "payload_empty", "--data-binary"),
+    ("/api/v1/weather", CSV_TYPE, CSV.replace(b"\n", b""), ALICE, 406, "payload_empty", "--data-binary"),
+    ("/api/v1/weather", JSON_TYPE, b'[{"a": 1},\n {"a": }]', ALICE, 406, "payload", "line 2, column 8"),
+    ("/api/v1/weather", JSON_TYPE, b"[]", ALICE, 406, "payload_empty", "no rows"),
+    ("/api/v1/weather", JSON_TYPE, b'{"a": {"b": 1}}', ALICE, 406, "payload", "extractor"),
+    ("/api/v1/doc", JSON_TYPE, b'{"a": ', ALICE, 406, "payload", "line 1"),
+    # the schema
+    ("/api/v1/weather", CSV_TYPE, b"temperature\n1\n", ALICE, 400, "columns_missing", "'time', 'name'"),
+    ("/api/v1/grid", CSV_TYPE, b"value\n1\n", ALICE, 400, "columns_missing", "'E', 'N'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "headers", "content", "auth", "status", "code", "mentioned"), REFUSALS)
+def test_refusals_come_in_the_documented_order_and_leave_nothing(
+    service: Service,
+    path: str,
+    headers: dict[str, str],
+    content: bytes,
+    auth: tuple[str, str],
+    status: int,
+    code: str,
+    mentioned: str,
+) -> None:
+    before = service.stored_keys()
+    url = httpx.URL(f"http://127.0.0.1:{service.port}").copy_with(raw_path=path.encode())
+    request = httpx.Request("POST", url, headers=headers, content=content)
+    answer = service.client.send(request, auth=httpx.BasicAuth(*auth))
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), answer.text
+    assert mentioned in problem["error"]
+    assert service.stored_keys() == before
+
+
+def test_every_missing_column_has_an_entry(service: Service) -> None:
+    problem = service.post(content=b"temperature\n1\n").json()
+    assert [entry["column"] for entry in problem["errors"]] == ["time", "name"]
+
+
+def test_a_body_of_unknown_length_is_stopped_at_the_limit(service: Service) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 1 << 30:
+            sent += 1 << 16
+            yield b"0" * (1 << 16)
+
+    answer = service.post(content=endless())
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert sent < 1 << 28
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_bomb_is_stopped_at_the_limit_after_decoding(service: Service, encoding: str) -> None:
+    zeros = bytes(64 << 20)
+    bomb = gzip.compress(zeros, 1) if encoding == "gzip" else zstd(zeros)
+    answer = service.post(content=bomb, headers=CSV_TYPE | {"Content-Encoding": encoding})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert "16777216 bytes after decoding" in answer.json()["detail"]
+
+
+def test_zstd_is_decoded(service: Service) -> None:
+    answer = service.post(content=zstd(CSV), headers=CSV_TYPE | {"Content-Encoding": "zstd"})
+    assert stored(service, answer)[0] == CSV
+
+
+def test_the_hook_hears_of_each_item_and_cannot_spoil_the_answer(service: Service) -> None:
+    heard = []
+
+    async def hook(item_id: str) -> None:
+        heard.append(item_id)
+        raise ValueError("the hook fails")
+
+    service.app.state.on_accepted = hook
+    try:
+        answer = service.post()
+        service.client.get("/health")
+    finally:
+        service.app.state.on_accepted = None
+    assert answer.status_code == 202
+    assert heard == [answer.json()["item_id"]]
+
+
+def test_two_uploads_of_the_same_file_are_two_items(service: Service) -> None:
+    assert service.post().json()["item_id"] != service.post().json()["item_id"]
