@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 
 import polars as pl
@@ -63,7 +64,10 @@ def _separator(data: bytes) -> str:
 
 
 def _header(data: bytes, separator: str) -> list[str]:
-    text = data[:HEADER_BYTES].decode(errors="replace")
+    try:
+        text = getincrementaldecoder("utf-8")().decode(data[:HEADER_BYTES])
+    except UnicodeDecodeError as error:
+        raise _not_utf8(data, error) from None
     try:
         names = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
     except (csv.Error, StopIteration) as error:
@@ -101,9 +105,12 @@ def _refuse_bad_text(data: bytes) -> None:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        line, column = place_of(data, error.start)
-        hint = "Name the charset in the Content-Type, such as text/csv; charset=windows-1250"
-        raise PayloadError("the CSV is not UTF-8", line, column, hint) from None
+        raise _not_utf8(data, error) from None
+
+
+def _not_utf8(data: bytes, error: UnicodeDecodeError) -> PayloadError:
+    hint = "Name the charset in the Content-Type, such as text/csv; charset=windows-1250"
+    return PayloadError("the CSV is not UTF-8", *place_of(data, error.start), hint)
 
 
 def _check_strictly(data: bytes, separator: str) -> None:
