@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Column = pl.Series | NDArray[Any]
 Mask = NDArray[np.bool_]
+_NO_VALUES = (pl.Binary, pl.Object, pl.Duration, pl.Time)
 
 
 @dataclass
@@ -108,7 +109,7 @@ def _plain_series(column: pl.Series) -> pl.Series:
     dtype = column.dtype
     if isinstance(dtype, (pl.Categorical, pl.Enum)):
         return column.cast(pl.String)
-    if dtype.is_nested() or dtype in {pl.Binary, pl.Object, pl.Duration, pl.Time}:
+    if dtype.is_nested() or isinstance(dtype, _NO_VALUES):
         raise TypeError(f"a column of type {dtype} cannot be converted")
     return column
 

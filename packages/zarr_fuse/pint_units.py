@@ -31,8 +31,10 @@ class Unit(pint.Unit):
             raise UndefinedUnitError(f"unknown unit {text!r}: {error}") from error
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, pint.Unit) or isinstance(other, NoneUnit):
+        if isinstance(other, NoneUnit):
             return False
+        if not isinstance(other, pint.Unit):
+            return bool(super().__eq__(other))
         return str(self) == str(other) or _same_magnitudes(self, other)
 
     def __hash__(self) -> int:
@@ -87,9 +89,9 @@ class Quantity(pint.Quantity[Any]):
     """Numbers in a unit of `ureg`."""
 
     @property
-    def unit(self) -> pint.Unit:
+    def unit(self) -> Unit:
         """The unit (pint calls it `units`)."""
-        return cast("pint.Unit", self.units)
+        return Unit(str(self.units))
 
 
 def convert(values: float | NDArray[Any], source: Unit, target: Unit) -> NDArray[Any]:

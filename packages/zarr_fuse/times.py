@@ -51,7 +51,7 @@ def read_times(values: ArrayLike, source: DateTimeUnit, target: DateTimeUnit) ->
     )
     times = convert_times(column, source, target)
     if times.unreadable.any():
-        raise ValueError(f"{array.ravel()[times.unreadable][0]!r} is not a time")
+        raise ValueError(f"{str(array.ravel()[times.unreadable][0])!r} is not a time")
     return times.counts.view(target.default_dtype()).reshape(array.shape)
 
 
@@ -114,7 +114,7 @@ def _from_integers(column: pl.Series, missing: Mask, source: DateTimeUnit) -> Mo
 
 
 def _are_nat(column: pl.Series) -> Mask:
-    return (column == NAT).fill_null(value=False).to_numpy()
+    return (column.cast(pl.Int64, strict=False) == NAT).fill_null(value=False).to_numpy()
 
 
 def _from_floats(column: pl.Series, missing: Mask, source: DateTimeUnit) -> tuple[Moments, Mask]:

@@ -92,7 +92,7 @@ class ContextCfg:
 
     def get(self, key: Key, default: object = None) -> ContextCfg:
         """The part below `key`, or the default at the same place."""
-        found = self.cfg.get(key) if key in self.cfg else default
+        found = self.cfg[key] if self.cfg is not None and key in self.cfg else default
         return ContextCfg(found, self.schema_ctx.dive(key))
 
 

@@ -66,8 +66,9 @@ def _coordinate_names(raw_vars: Mapping[str, Any], raw_coords: Mapping[str, Any]
     names = dict.fromkeys(raw_coords)
     for entry in raw_vars.values():
         over = entry.get("coords") if isinstance(entry, Mapping) else None
-        names |= dict.fromkeys([over] if isinstance(over, str) else over if isinstance(over, list) else [])
-    return {name: None for name in names if isinstance(name, str)}
+        mentioned = over if isinstance(over, list) else [over]
+        names |= {name: None for name in mentioned if isinstance(name, str)}
+    return names
 
 
 def _coordinate(

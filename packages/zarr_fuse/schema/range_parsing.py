@@ -19,6 +19,11 @@ from zarr_fuse.schema.unit_forms import parse_unit
 from zarr_fuse.times import read_times
 from zarr_fuse.units import AnyUnit, DateTimeUnit, NoneUnit, Unit, convert
 
+_ROUNDING_ULPS = 4
+"""How far a converted bound is moved outwards, so that rounding does not cut the border off."""
+_AFFINE_MAGNITUDE = 512.0
+"""Temperatures are converted by way of kelvin, with the rounding of numbers of that size."""
+
 
 @dataclass(frozen=True)
 class RangeOwner:
@@ -60,7 +65,7 @@ def _interval(given: object, owner: RangeOwner, ctx: SchemaCtx) -> IntervalRange
         raise ctx.error(f"an interval needs ordered values, not {owner.dtype}")
     unit = _interval_unit(bounds[2] if len(bounds) == 3 else None, owner.unit, ctx)
     start, end = (bounds * 2)[:2] if bounds else (None, None)
-    low, high = (_bound(start, -math.inf, owner, unit, ctx), _bound(end, math.inf, owner, unit, ctx))
+    low, high = _bound(start, -math.inf, owner, unit, ctx), _bound(end, math.inf, owner, unit, ctx)
     if low > high:
         raise ctx.error(f"the lower bound {start} is above the upper one {end}")
     start, end = (-math.inf if start is None else start), (math.inf if end is None else end)
@@ -99,7 +104,10 @@ def _bound(given: object, empty: float, owner: RangeOwner, unit: AnyUnit, ctx: S
         raise ctx.error(f"{given!r} is not a number")
     if unit == owner.unit or isinstance(unit, DateTimeUnit) or isinstance(owner.unit, DateTimeUnit):
         return given
-    return float(convert(np.array([given], dtype=np.float64), unit, owner.unit)[0])
+    bound = float(convert(np.array([given], dtype=np.float64), unit, owner.unit)[0])
+    affine = float(convert(0.0, unit, owner.unit)) != 0
+    noise = _ROUNDING_ULPS * math.ulp(max(abs(bound), _AFFINE_MAGNITUDE) if affine else bound)
+    return bound + math.copysign(noise, empty) if bound and math.isfinite(bound) else bound
 
 
 def _comparable(bound: float, owner: RangeOwner, rounded: Any) -> Any:  # noqa: ANN401

@@ -40,7 +40,7 @@ class IntervalRange(Interval):
     high: Any = field(default=math.inf, compare=False)
 
     def inside(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which of the values (times: `datetime64` in the unit's tick, or counts) are accepted; NaN is not."""
+        """Which values (times: `datetime64` in the tick of the unit, or counts) are accepted; NaN is not."""
         plain_values = values.view(np.int64) if values.dtype.kind == "M" else values
         return np.asarray((plain_values >= self.low) & (plain_values <= self.high))
 
