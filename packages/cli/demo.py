@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from packages.cli.demo_airflow import AirflowApi, start_airflow
+from packages.cli.demo_airflow import AirflowApi, prepare_airflow, start_airflow
 from packages.cli.demo_children import Children, DemoError
 from packages.cli.demo_place import DemoPlace, open_place
 from packages.cli.demo_report import print_report
@@ -22,6 +22,7 @@ from packages.cli.demo_samples import IngressApi, Upload
 
 READY_TIMEOUT_S = 150.0
 MERGE_TIMEOUT_S = 180.0
+WIDTH_OF_FILES = 140
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +37,7 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(".demo"),
 ) -> None:
     """Start ingress and Airflow on this machine, load the sample data and show what became of it."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
@@ -52,11 +53,11 @@ def run(console: Console, place: DemoPlace, *, once: bool) -> None:
     """The story of a demo; everything it starts has ended when it returns."""
     ingress, airflow = IngressApi(place), AirflowApi(place)
     with Children(place.folder / "logs", place.environment(), place.folder) as children:
-        with _step(console, "Starting the ingress"):
+        with _step(console, "Starting the ingress and preparing Airflow"):
             children.start("ingress", [sys.executable, "-m", "services.ingress_service.main"])
-            children.wait_until(ingress.is_ready, "the ingress", READY_TIMEOUT_S)
-        with _step(console, "Starting Airflow"):
+            prepare_airflow(children, place)
             start_airflow(children)
+            children.wait_until(ingress.is_ready, "the ingress", READY_TIMEOUT_S)
         with _step(console, "Uploading the sample data"):
             uploads = list(ingress.upload_samples())
         with _step(console, "Waiting for Airflow to be healthy"):

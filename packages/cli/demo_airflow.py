@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -19,15 +20,27 @@ COMPONENTS = {
 SWEEP_DAG = "ingress_processor"
 
 
+def prepare_airflow(children: Children, place: DemoPlace) -> None:
+    """Bring Airflow's database up to date, unless this release has done so before."""
+    release = version("apache-airflow")
+    migrated = place.folder / "airflow" / "migrated-to"
+    if migrated.exists() and migrated.read_text(encoding="utf-8") == release:
+        return
+    children.finish(children.start("airflow-migration", [_command(), "db", "migrate"]), MIGRATION_TIMEOUT_S)
+    migrated.write_text(release, encoding="utf-8")
+
+
 def start_airflow(children: Children) -> None:
-    """Bring the database up to date, then start api-server, scheduler and dag-processor."""
+    """Start api-server, scheduler and dag-processor; they take a while to be ready."""
+    for name, arguments in COMPONENTS.items():
+        children.start(f"airflow-{name}", [_command(), *arguments])
+
+
+def _command() -> str:
     command = Path(sys.executable).with_name("airflow")
     if not command.exists():
         raise DemoError("Airflow is not installed in this environment; `make env` installs it")
-    migration = children.start("airflow-migration", [str(command), "db", "migrate"])
-    children.finish(migration, MIGRATION_TIMEOUT_S)
-    for name, arguments in COMPONENTS.items():
-        children.start(f"airflow-{name}", [str(command), *arguments])
+    return str(command)
 
 
 class AirflowApi:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import xarray as xr
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -26,18 +27,19 @@ def print_report(console: Console, place: DemoPlace, uploads: Iterable[Upload]) 
 
 def print_dataset(console: Console, place: DemoPlace) -> None:
     """Print the store as plain xarray shows it."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), xr.set_options(display_expand_attrs=False):
         warnings.simplefilter("ignore")
         with xr.open_datatree(place.folder / "store.zarr", engine="zarr") as tree:
             console.rule("The dataset, opened with xarray")
-            console.print(str(tree), markup=False, highlight=False)
+            console.print(str(tree), markup=False, highlight=False, soft_wrap=True)
 
 
 def files_table(uploads: Iterable[Upload]) -> Table:
     """One line a sample file: where it ended and why."""
-    table = Table(title="What became of each file")
-    for heading in ("file", "state", "rows", "row and reason"):
-        table.add_column(heading, overflow="fold")
+    table = Table(title="What became of each file", box=box.SIMPLE)
+    for heading in ("file", "state", "rows"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("row and reason", overflow="fold")
     for upload in uploads:
         state = upload.item.get("state", "refused")
         shown = f"refused {upload.status_code}" if state == "refused" else state
@@ -47,7 +49,7 @@ def files_table(uploads: Iterable[Upload]) -> Table:
 
 def addresses_table(place: DemoPlace) -> Table:
     """Where the demo can be looked at, and with which password."""
-    table = Table("what", "address", "user", "password", title="Addresses")
+    table = Table("what", "address", "user", "password", title="Addresses", box=box.SIMPLE)
     table.add_row("ingress", f"{place.ingress_url}/docs", INGRESS_USER, place.secrets.ingress_password)
     table.add_row("Airflow", place.airflow_url, AIRFLOW_ADMIN, place.secrets.airflow_password)
     table.add_row("dataset", place.store_url, "", "")
@@ -62,7 +64,7 @@ def _rows(upload: Upload) -> str:
 def _reason(upload: Upload) -> str:
     """Why a file was refused or failed, or the first of the cells that a processed one lost."""
     if upload.problem:
-        return "\n".join([upload.problem["detail"], *map(_place, upload.problem["errors"][:1])])
+        return str(upload.problem["detail"])
     if error := upload.outcome.get("error"):
         return _place(error)
     found, counts = upload.outcome.get("rejected_rows") or [], upload.outcome.get("rejected_counts") or {}
@@ -70,5 +72,7 @@ def _reason(upload: Upload) -> str:
 
 
 def _place(finding: dict[str, Any]) -> str:
-    parts = [f"{name} {finding[name]}" for name in ("row", "column") if finding.get(name) is not None]
-    return ": ".join([*([", ".join(parts)] if parts else []), str(finding["message"])])
+    named = [
+        f"{name} {finding[name]}" for name in ("row", "column", "value") if finding.get(name) is not None
+    ]
+    return ": ".join(filter(None, [", ".join(named), finding["message"]]))
