@@ -83,7 +83,7 @@ def frame_from_json(value: Json) -> pl.DataFrame:
     """The table in a JSON value: a list of flat records, one flat record, or lists of equal length by column.
 
     A key that a record lacks is null. A column of numbers or booleans keeps its type; one that mixes text
-    with others is text. Raises `PayloadError` for anything that is no table.
+    with others, or integers that its type would round, is text. Raises `PayloadError` for anything else.
     """
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
         columns = value
@@ -112,7 +112,8 @@ def _series(name: str, values: Sequence[Any]) -> pl.Series:
         if isinstance(value, list | dict):
             raise PayloadError(f"row {row}, column {name!r} holds a {_shape(value)}", hint=NESTED_HINT)
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {bool} or (kinds <= {int, float} and _fits(values)):
+    limit = 2**53 if float in kinds else 2**63
+    if kinds <= {bool} or (kinds <= {int, float} and _fits(values, limit)):
         return pl.Series(name, values, dtype=_dtype(kinds))
     return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
 
@@ -121,8 +122,8 @@ def _shape(value: list[Any] | dict[str, Any]) -> str:
     return "list" if isinstance(value, list) else "nested object"
 
 
-def _fits(values: Sequence[Any]) -> bool:
-    return all(-(2**63) <= value < 2**63 for value in values if isinstance(value, int))
+def _fits(values: Sequence[Any], limit: int) -> bool:
+    return all(-limit <= value < limit for value in values if isinstance(value, int))
 
 
 def _dtype(kinds: set[type]) -> pl.DataType | type[pl.DataType]:

@@ -16,6 +16,7 @@ CONFIG_KEYS = frozenset(
     {
         "access_key_id",
         "aws_endpoint_url_s3",
+        "aws_endpoint_url_sts",
         "bucket",
         "checksum_algorithm",
         "conditional_put",
@@ -41,7 +42,6 @@ CONFIG_KEYS = frozenset(
         "sse_bucket_key_enabled",
         "sse_customer_key_base64",
         "sse_kms_key_id",
-        "sts_endpoint",
         "unsigned_payload",
         "virtual_hosted_style_request",
         "web_identity_token_file",
@@ -85,6 +85,7 @@ DURATIONS = frozenset(
     }
 )
 RENAMED = {
+    "sts_endpoint": "aws_endpoint_url_sts",
     "endpoint_url": "endpoint",
     "key": "access_key_id",
     "secret": "secret_access_key",
