@@ -1,0 +1,1 @@
+"""The console script `ingress`: one module a command group."""

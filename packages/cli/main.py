@@ -18,6 +18,14 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "serve": Entry("packages.cli.serve", "Run the HTTP service and its scheduler."),
+    "sweep": Entry("packages.cli.sweep", "Merge everything that was accepted into its stores and settle it."),
+    "push": Entry("packages.cli.push", "Upload files; a line each says what became of it."),
+    "queue": Entry("packages.cli.queue", "Look into the queue, and put things right by hand."),
+    "housekeeping": Entry(
+        "packages.cli.housekeeping",
+        "Delete items past RETENTION_PROCESSED_DAYS and RETENTION_FAILED_DAYS, "
+        "and leavings of aborted uploads.",
+    ),
     "check": Entry("packages.cli.check", "Print everything that is wrong with this installation."),
     "openapi": Entry("packages.cli.serve", "Print the OpenAPI document of this configuration."),
     "demo": Entry(
@@ -52,19 +60,23 @@ def load(name: str) -> Any:  # noqa: ANN401
 app = typer.Typer(cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 
-@app.callback()
-def _root(
-    show_version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """From uploaded and scraped tables to clean Zarr datasets on S3."""
-    if show_version:
-        typer.echo(_version())
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version_text())
         raise typer.Exit
 
 
-def _version() -> str:
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """From uploaded and scraped tables to clean Zarr datasets on S3."""
+
+
+def version_text() -> str:
+    """The installed version, or `unknown` in a bare source tree."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

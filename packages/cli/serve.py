@@ -26,15 +26,13 @@ def serve() -> None:
 
 def openapi() -> None:
     """Print the OpenAPI document of this configuration."""
+    from packages.cli.start import EXIT_USAGE, fail, settings_or_exit
     from packages.common.errors import ConfigurationError
-    from packages.common.settings import load_settings
-    from services.ingress_service.main import EXIT_MISCONFIGURED
     from services.ingress_service.web.app import create_app
 
+    settings = settings_or_exit()
     try:
-        document = create_app(load_settings()).openapi()
+        document = create_app(settings).openapi()
     except ConfigurationError as error:
-        for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
-        raise typer.Exit(EXIT_MISCONFIGURED) from None
+        raise fail(error.problems, EXIT_USAGE) from None
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from packages.cli import check
+from tests.cli.runner import Cli, cli_of
+from tests.ingress.live import CONFIGURATION, USERS, write_inputs
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = write_inputs(tmp_path / "inputs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONFIG_PATH", str(path))
+    monkeypatch.setenv("S3_STORE_URL", (tmp_path / "store.zarr").as_uri())
+    monkeypatch.setenv("BASIC_AUTH_USERS_JSON", json.dumps(USERS))
+    return path
+
+
+@pytest.fixture
+def cli() -> Cli:
+    return cli_of("check")
+
+
+def wrong_lines(cli: Cli) -> list[str]:
+    output: str = cli.run("check", code=1).stdout
+    return [line for line in output.splitlines() if line.startswith("wrong")]
+
+
+def test_a_good_installation_is_exit_code_0_and_leaves_nothing(
+    cli: Cli, inputs: Path, tmp_path: Path
+) -> None:
+    output = cli.run("check").stdout
+    assert "wrong" not in output
+    assert "schema of weather" in output
+    assert "extractor extract.doc.normalise of doc" in output
+    assert f"queue {(tmp_path / 'queue').as_uri()}" in output
+    assert not [path for path in (tmp_path / "queue").rglob("*") if path.is_file()]
+
+
+def test_everything_wrong_is_found_in_one_run(
+    cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs.write_text(
+        CONFIGURATION.replace("target_node: grid", "target_node: gird").replace("normalise", "normalize")
+    )
+    monkeypatch.setenv("BASIC_AUTH_USERS_JSON", '{"eve": "$argon2id$hidden"}')
+    monkeypatch.setenv("S3_QUEUE_URL", "ftp://queue/x")
+    text = "\n".join(wrong_lines(cli))
+    for expected in ("'gird'", "no function normalize", "'eve'", "ftp"):
+        assert expected in text
+    assert "hidden" not in text
+
+
+def test_a_mistake_in_the_file_is_named_with_its_line(cli: Cli, inputs: Path) -> None:
+    inputs.write_text(CONFIGURATION.replace("users: [bob]", "user: [bob]"))
+    line = len(CONFIGURATION.splitlines())
+    assert [f"configuration.yaml:{line}" in found for found in wrong_lines(cli)] == [True]
+
+
+def test_an_extractor_that_cannot_be_imported_is_named_with_its_line(cli: Cli, inputs: Path) -> None:
+    (inputs.parent / "extract" / "doc.py").write_text("\n\n1 / 0\n")
+    found = wrong_lines(cli)
+    assert len(found) == 1
+    assert "ZeroDivisionError" in found[0]
+    assert "doc.py line 3" in found[0]
+
+
+def test_no_users_are_worth_a_word(cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BASIC_AUTH_USERS_JSON")
+    assert "BASIC_AUTH_USERS_JSON" in wrong_lines(cli)[0]
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_the_probe_of_the_storage_decides(
+    cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch, safe: bool
+) -> None:
+    monkeypatch.setattr("packages.common.s3io.ObjectStorage.probe", lambda *_: safe)
+    found = [finding for finding in check.findings() if finding.subject.startswith("queue")]
+    assert [bool(finding.problem) for finding in found] == [not safe]
