@@ -35,7 +35,6 @@ def extract_item(extractors: Extractors, content: Content) -> Extracted | Verdic
         try:
             frame = rows_of(extractors, content.metadata, content.payload)
         except IngressError as error:
-            log.warning("no rows extracted", kind=error.kind, reason=str(error))
             return failure(content.item, content.metadata, error)
         except Exception as error:
             log.exception("no rows extracted")

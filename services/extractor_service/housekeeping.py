@@ -51,10 +51,10 @@ def remove(settings: Settings, found: Iterable[Removal]) -> int:
 
 
 def _expired(queue: Queue, state: ItemState, before: datetime) -> Iterator[Removal]:
-    """Items are moved when they end, so an object is as old as its item's end."""
+    """Metadata is written anew when an item ends, so it is as old as that end."""
     for found in queue.storage.list(f"{state}/"):
         parts = parse_key(found.key)
-        if parts is None or parts.is_metadata or found.modified_at >= before:
-            continue
-        yield Removal(found.key, f"{state} before {before:%Y-%m-%d %H:%M} UTC")
-        yield Removal(found.key + METADATA_SUFFIX, "its metadata")
+        if parts is not None and parts.is_metadata and found.modified_at < before:
+            reason = f"{state} before {before:%Y-%m-%d %H:%M} UTC"
+            yield Removal(found.key.removesuffix(METADATA_SUFFIX), reason)
+            yield Removal(found.key, reason)

@@ -63,7 +63,10 @@ def _merge(root: Node, frames: Sequence[Extracted]) -> list[Verdict]:
         merged = [_duplicate(frame) for frame in frames if frame.item.item_id in set(error.item_ids)]
         return [*merged, *_merge(root, _without(frames, merged))] if merged else _all_fail(frames, error)
     except Exception as error:
-        log.warning("merge failed", frames=len(frames), error=str(error), exc_info=not is_deliberate(error))
+        alone = len(frames) == 1
+        log.warning(
+            "merge failed", items=len(frames), reason=str(error), exc_info=alone and not is_deliberate(error)
+        )
         return _after(root, frames, error)
     return [
         Verdict(frame.item, VerdictKind.MERGED, frame.metadata, report)
@@ -81,10 +84,10 @@ def _transact(root: Node, frames: Sequence[Extracted]) -> Sequence[UpdateReport]
             except Exception as error:
                 if is_transient(error):
                     raise
-                log.warning("frame refused", item_id=frame.item.item_id, exc_info=not is_deliberate(error))
                 refused.append(failure(frame.item, frame.metadata, error))
-                if not isinstance(error, ZarrFuseError):
-                    break  # nobody raised this on purpose: the transaction cannot be trusted any further
+                if not is_deliberate(error):
+                    log.exception("frame crashed the merge", item_id=frame.item.item_id)
+                    break  # the transaction cannot be trusted any further
         if refused:
             raise CulpritsFoundError(refused)
     return transaction.reports

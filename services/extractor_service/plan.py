@@ -114,15 +114,17 @@ def by_store(placed: Iterable[Placed]) -> list[StorePlan]:
 
 
 def _has_failed(queue: Queue, item: QueuedItem) -> bool:
-    """Whether a move to `failed` was interrupted; a failed copy older than the accepted one is requeued.
+    """Whether a move to `failed` was interrupted, and not a requeue from there; the newer metadata tells.
 
     An interrupted move to `processed` shows in the ledger of the store.
     """
-    failed = queue.storage.head(item.in_state(ItemState.FAILED).payload_key)
-    if failed is None:
+    failed = item.in_state(ItemState.FAILED)
+    if queue.storage.head(failed.payload_key) is None:
         return False
-    accepted = queue.storage.head(item.payload_key)
-    return accepted is None or accepted.modified_at <= failed.modified_at
+    accepted_at, failed_at = (queue.storage.head(one.metadata_key) for one in (item, failed))
+    if accepted_at is None or failed_at is None:
+        return accepted_at is None
+    return accepted_at.modified_at <= failed_at.modified_at
 
 
 def _waits(examined: Examined, now: datetime) -> bool:

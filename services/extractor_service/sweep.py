@@ -55,7 +55,7 @@ def merge_store(
     """
     queue, done = open_queue(settings), SweepReport()
     for schema_plan in store_plan.schemas:
-        for verdicts in _judged(settings, queue, schema_plan):
+        for verdicts in filter(None, _judged(settings, queue, schema_plan)):
             done += settle(queue, verdicts, _circumstances(settings, store_plan, dag_run_id))
             if on_settled is not None:
                 on_settled(len(verdicts))
@@ -77,7 +77,10 @@ def _merged(
     try:
         root, known = _opened(settings, schema_file, items)
     except Exception as error:
-        log.warning("store cannot be opened", schema=schema_file.name, exc_info=not is_deliberate(error))
+        known_error = is_deliberate(error)
+        log.warning(
+            "store cannot be opened", schema=schema_file.name, reason=str(error), exc_info=not known_error
+        )
         yield [failure(item, None, error) for item in items]
         return
     yield [Verdict(item, VerdictKind.DUPLICATE) for item in items if item.item_id in known]

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from structlog.testing import capture_logs
 
-from tests.extractor.site import Site, build_site
+from tests.extractor.site import Site, build_s3_site, build_site
+
+
+@pytest.fixture(autouse=True)
+def log_lines() -> Iterator[list[MutableMapping[str, Any]]]:
+    """The log lines of a test, in place of their slow rendering."""
+    with capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture
@@ -18,6 +26,7 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -27,24 +36,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture
 def s3_site(tmp_path: Path, moto_url: str) -> Site:
-    bucket = f"bucket-{uuid4().hex}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=moto_url,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket=bucket)
-    return build_site(
-        tmp_path,
-        store_url=f"s3://{bucket}/store.zarr",
-        queue_url=f"s3://{bucket}/queue",
-        river_url=f"s3://{bucket}/river.zarr",
-        s3_endpoint_url=moto_url,
-        s3_access_key="key",
-        s3_secret_key="secret",
-    )
+    return build_s3_site(tmp_path, moto_url)
 
 
 @pytest.fixture(params=["file", "s3"])

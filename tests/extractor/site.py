@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import boto3
 import xarray as xr
 
 from packages.common.keys import ItemState, new_item_id
@@ -18,6 +21,7 @@ from packages.common.settings import Settings
 from services.extractor_service.places import open_queue, store_options
 from zarr_fuse import open_store
 
+ROOT = Path(__file__).parents[2]
 BEGIN = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 CONFIGURATION = """
@@ -94,6 +98,19 @@ class Site:
     def queue(self) -> Queue:
         return open_queue(self.settings)
 
+    @property
+    def settings_environment(self) -> dict[str, str]:
+        """The settings of this installation as environment variables."""
+        settings = self.settings
+        keys = {"S3_ACCESS_KEY": settings.s3_access_key, "S3_SECRET_KEY": settings.s3_secret_key}
+        return {
+            "CONFIG_PATH": str(settings.config_path),
+            "S3_STORE_URL": settings.s3_store_url,
+            "S3_QUEUE_URL": settings.s3_queue_url,
+            "S3_ENDPOINT_URL": settings.s3_endpoint_url or "",
+            **{name: key.get_secret_value() for name, key in keys.items() if key},
+        }
+
     def write(self, name: str, text: str) -> Path:
         path = self.folder / "inputs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +181,13 @@ TARGETS: dict[str, dict[str, object]] = {
 }
 
 
+def clean_environment() -> dict[str, str]:
+    """The environment of another process, without what the one of this process says about storage."""
+    own = ("S3_", "ZF_", "AWS_")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(own)}
+    return inherited | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages")])}
+
+
 def as_bytes(payload: bytes | str | object) -> bytes:
     if isinstance(payload, bytes):
         return payload
@@ -191,6 +215,29 @@ def build_site(
     site.write("extract/devices.py", DEVICES)
     site.write("extract/tools.py", TOOLS)
     return site
+
+
+def build_s3_site(folder: Path, endpoint_url: str) -> Site:
+    """Write an installation whose stores and queue lie in a fresh bucket."""
+    bucket = f"bucket-{uuid4().hex}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=bucket)
+    client.close()
+    return build_site(
+        folder,
+        store_url=f"s3://{bucket}/store.zarr",
+        queue_url=f"s3://{bucket}/queue",
+        river_url=f"s3://{bucket}/river.zarr",
+        s3_endpoint_url=endpoint_url,
+        s3_access_key="key",
+        s3_secret_key="secret",
+    )
 
 
 def readings(number: int, place: str = "valley", rows: int = 3) -> list[dict[str, object]]:

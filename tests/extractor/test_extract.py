@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pandas as pd
 import polars as pl
 import xarray as xr
-from structlog.testing import capture_logs
 
 from packages.common.models.metadata_model import ItemMetadata
 from services.extractor_service.extract import extract, rows_of
@@ -91,15 +90,16 @@ def test_other_result_is_a_permanent_error_that_names_its_type(site: Site) -> No
     )
 
 
-def test_crash_is_a_permanent_error_with_the_traceback_in_the_log_only(site: Site) -> None:
+def test_crash_is_a_permanent_error_with_the_traceback_in_the_log_only(
+    site: Site, log_lines: list[dict[str, object]]
+) -> None:
     site.write("crash.py", "def extract(payload, metadata):\n    return metadata['no such key']\n")
-    with capture_logs() as lines:
-        kind, message = reason(site, "{}", fn_module="crash", extract_fn="extract")
+    kind, message = reason(site, "{}", fn_module="crash", extract_fn="extract")
     assert (kind, message) == (
         "extractor_raised",
         "crash.extract raised KeyError: 'no such key' (crash.py line 2)",
     )
-    assert [(line["extractor"], line["exc_info"]) for line in lines if "extractor" in line] == [
+    assert [(line["extractor"], line["exc_info"]) for line in log_lines if "extractor" in line] == [
         ("crash.extract", True)
     ]
 
