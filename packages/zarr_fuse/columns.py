@@ -27,13 +27,15 @@ _NO_VALUES = (pl.Binary, pl.Object, pl.Duration, pl.Time)
 class TypedColumn:
     """Shape (rows,): `values` in storage type, `missing` cells, and cells that `faults` reject, by kind.
 
-    What stands in missing and rejected cells means nothing. `cut` marks texts that lost their end.
+    What stands in missing and rejected cells means nothing. `cut` marks texts that lost their end,
+    `empty` those without any character.
     """
 
     values: NDArray[Any]
     missing: Mask
     faults: dict[str, Mask] = field(default_factory=dict)
     cut: Mask | None = None
+    empty: Mask | None = None
 
     @property
     def good(self) -> Mask:
@@ -69,10 +71,8 @@ def convert_column(
     if isinstance(source, DateTimeUnit) or isinstance(target, DateTimeUnit):
         raise TypeError("only a time can be converted into a time")
     if dtype.kind == "U":
-        values, missing, cut = fixed_texts(column, dtype.text_length)
-        faults = {"not_representable": cut.ends_in_nul} if cut.ends_in_nul.any() else {}
-        typed = TypedColumn(values, missing, faults, cut.too_long)
-    elif dtype.kind == "c":
+        return _texts(column, dtype, na)
+    if dtype.kind == "c":
         typed = TypedColumn(*complex_numbers(column, dtype.dtype, source, target))
     elif dtype.kind == "f":
         typed = TypedColumn(*numbers(column, dtype.dtype, source, target, na))
@@ -95,6 +95,12 @@ def fixes_kind(column: Column) -> str:
     if dtype.is_integer():
         return "i"
     return "f" if dtype.is_float() or dtype.is_decimal() else ""
+
+
+def _texts(column: Column, dtype: DType, na: np.generic | None) -> TypedColumn:
+    texts = fixed_texts(column, dtype.text_length, None if na is None else str(na))
+    faults = {"not_representable": texts.ends_in_nul} if texts.ends_in_nul.any() else {}
+    return TypedColumn(texts.values, texts.missing, faults, texts.too_long, texts.empty)
 
 
 def _times(column: Column, source: DateTimeUnit, target: DateTimeUnit) -> TypedColumn:

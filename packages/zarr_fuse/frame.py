@@ -125,15 +125,15 @@ class _Conversion:
                 self._all_missing(variable)
             return
         typed = convert_column(column, variable.type, variable.source_unit, variable.unit, variable.na_value)
-        if is_key and variable.type.kind == "U":
-            typed.missing |= typed.values == ""
+        if is_key and typed.empty is not None:
+            typed.missing |= typed.empty
         stored = _in_range(variable, typed)
         good = typed.good
         if is_key and stored.dtype.kind in "fc":
             stored = stored + stored.dtype.type(0)
-        self.columns[variable.name] = np.where(good, stored, variable.storage_na).astype(
-            stored.dtype, copy=False
-        )
+        if not good.all():
+            stored = np.where(good, stored, variable.storage_na).astype(stored.dtype, copy=False)
+        self.columns[variable.name] = stored
         if is_key:
             self.keep &= good
         self._find(variable, column, typed, is_key=is_key)

@@ -61,8 +61,7 @@ def read_integers(column: pl.Series, dtype: type[pl.DataType], *, truth: bool) -
     if not len(rest):
         return NumberTexts(values, missing, {})
     texts = _cleaned(column, rest, truth=truth)
-    exact = _by_digits(texts)
-    narrow = exact.cast(dtype, strict=False)
+    narrow = _narrow(texts, dtype)
     index = rest.to_numpy()
     values[index] = narrow.fill_null(0).to_numpy()
     absent = texts.is_in(list(NA_TEXTS))
@@ -112,6 +111,15 @@ def _complex_texts(column: pl.Series) -> tuple[NDArray[np.complex128], dict[str,
     values.imag = np.where(imaginary, im.fill_null(np.nan).to_numpy(), 0.0)
     bad = (~readable & ~absent).to_numpy()
     return values, {"not_convertible": bad} if bad.any() else {}
+
+
+def _narrow(texts: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
+    """Whole numbers in any notation; null where one is none or does not fit."""
+    plain = texts.str.replace(r"\.0*$", "").cast(dtype, strict=False)
+    rest = plain.is_null().arg_true()
+    return (
+        plain.scatter(rest, _by_digits(texts.gather(rest)).cast(dtype, strict=False)) if len(rest) else plain
+    )
 
 
 def _by_digits(texts: pl.Series) -> pl.Series:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from zarr_fuse.date_order import as_iso
 from zarr_fuse.iso_times import Ints, Mask, Moments, read_iso
 from zarr_fuse.time_grammar import read_text
 from zarr_fuse.time_units import DateTimeUnit
@@ -149,8 +150,8 @@ def _from_text(column: pl.Series, missing: Mask, source: DateTimeUnit) -> tuple[
 
 
 def _read_unusual(texts: pl.Series, source: DateTimeUnit) -> Moments:
-    """Distinct texts: plain ISO ones that only had blanks around at once, the others one by one."""
-    moments = read_iso(texts)
+    """Distinct texts: those of numbers only at once, the others one by one."""
+    moments = read_iso(as_iso(texts, dayfirst=source.dayfirst))
     for index in np.flatnonzero(~moments.ok).tolist():
         reading = read_text(texts[index], dayfirst=source.dayfirst, yearfirst=source.yearfirst)
         if reading is not None:

@@ -23,6 +23,7 @@ from zarr_fuse.schema import (
     deserialize,
     serialize,
 )
+from zarr_fuse.schema.document import CoordDocument, VariableDocument
 from zarr_fuse.units import DateTimeUnit, NoneUnit, Unit
 
 RIVER = """
@@ -638,6 +639,19 @@ VARS:
         assert ds.COORDS["date_time"].step_limits.any_new
         assert ds.COORDS["lat_lon"].step_limits.no_new
         assert ds.COORDS["depth"].step_bounds == (1, 2)
+
+    def test_reading_back_what_was_warned_of_is_silent(self):
+        text = "VARS: {v: {type: str, coords: x}}\nCOORDS: {x: {unit: {tick: 15m, tz: Europe/Prague}}}"
+        with pytest.warns(SchemaWarning) as caught:
+            ds = deserialize(text).ds
+        assert len(caught) == 3
+        assert deserialize(ds.structure_text()).ds == ds
+
+    def test_the_documents_have_a_json_schema(self):
+        for model in (VariableDocument, CoordDocument):
+            made = model.model_json_schema()
+            assert made["additionalProperties"] is False
+            assert "unit" in made["properties"]
 
 
 class TestSecrets:

@@ -71,7 +71,7 @@ def _coord(
         step_limits=parse_steps(document.step_limits, common["unit"], ctx.dive("step_limits")),
         sorted=in_order,
     )
-    if coord.step_limits.steps_in(coord.unit) and not coord.step_bounds:
+    if coord.step_limits.steps_in(coord.unit) and not coord.step_bounds and not ctx.stored:
         ctx.dive("step_limits").warning("step limits need a sorted axis of numbers or times; ignored here")
     return coord
 

@@ -45,7 +45,7 @@ def _time_unit(given: TimeUnitDocument, ctx: SchemaCtx) -> DateTimeUnit:
 
 def warn_of_summer_time(unit: AnyUnit, ctx: SchemaCtx) -> None:
     """Two instants of an autumn night share a label where the stored wall clock is turned back."""
-    if isinstance(unit, DateTimeUnit) and has_summer_time(unit.tzinfo):
+    if isinstance(unit, DateTimeUnit) and not ctx.stored and has_summer_time(unit.tzinfo):
         ctx.warning(f"{unit.tz} has summer time: in autumn two instants share a label; UTC is safe")
 
 
