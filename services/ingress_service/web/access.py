@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 import uuid
+from urllib.parse import quote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -66,7 +67,7 @@ class AccessMiddleware:
         level(
             "request",
             method=exchange.scope["method"],
-            path=exchange.scope["path"],
+            path=exchange.shown_path,
             status=exchange.status,
             duration_ms=round(seconds * 1000, 1),
             client=(exchange.scope.get("client") or ("",))[0],
@@ -89,6 +90,11 @@ class Exchange:
         length = headers.get("content-length", "0")
         self._large = "transfer-encoding" in headers or not length.isdigit() or int(length) > SMALL_BODY_BYTES
         self._unread = self._large
+
+    @property
+    def shown_path(self) -> str:
+        """The path as it was sent, percent-encoded, so that it cannot break a line of the log."""
+        return quote(self.scope.get("raw_path", b""), safe="/%:@!$&'()*+,;=~")[:500]
 
     async def receive(self) -> Message:
         """The next message from the client."""

@@ -50,7 +50,8 @@ async def read_body(request: Request, lease: Lease, bounds: Bounds) -> Body:
     request.state.received_bytes = len(raw)
     if not raw:
         raise EmptyPayloadError("No data provided")
-    return await anyio.to_thread.run_sync(_unpack, raw, declared, lease, bounds.max_decompressed_bytes)
+    limit = bounds.max_decompressed_bytes
+    return await anyio.to_thread.run_sync(_unpack, raw, declared, lease, limit, limiter=lease.checks)
 
 
 async def _receive(request: Request, lease: Lease, limit: int) -> bytes:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import anyio
+
 from services.ingress_service.errors import OverloadedError
 
 MAX_UPLOADS = 64
+PARALLEL_CHECKS = 4
 MIN_BYTES_IN_FLIGHT = 256 * 1024 * 1024
 CHUNK_TIMEOUT_S = 30.0
 MIN_STORAGE_BYTES_PER_S = 1 << 20
@@ -18,6 +21,7 @@ class Lease:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        self.checks = gate.checks
         self._held = 0
 
     def take(self, size_bytes: int) -> None:
@@ -32,13 +36,17 @@ class Lease:
 
 
 class Gate:
-    """Counts uploads and bytes in flight; used from the event loop only, so it needs no lock."""
+    """Counts uploads and bytes in flight; used from the event loop only, so it needs no lock.
+
+    `checks` bounds the threads that decode and check, so that those of everybody else stay free.
+    """
 
     def __init__(self, max_upload_bytes: int, max_uploads: int = MAX_UPLOADS) -> None:
         self.max_uploads = max_uploads
         self.max_bytes = max(MIN_BYTES_IN_FLIGHT, 2 * max_upload_bytes)
         self.uploads = 0
         self.bytes_held = 0
+        self.checks = anyio.CapacityLimiter(PARALLEL_CHECKS)
 
     @contextmanager
     def upload(self) -> Iterator[Lease]:

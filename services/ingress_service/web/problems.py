@@ -148,6 +148,6 @@ def _rows(error: BaseException) -> list[RowProblem]:
     listed = getattr(error, "errors", None)
     if isinstance(listed, list):
         return [RowProblem.model_validate(row) for row in listed]
-    if isinstance(error, common.PayloadError):
+    if isinstance(error, common.PayloadError) and error.line is not None:
         return [RowProblem(message=str(error))]
     return []

@@ -49,7 +49,7 @@ async def accept(
     inlet.dataset_schema(node_path)
     with ingress.gate.upload() as lease:
         body = await read_body(request, lease, ingress.bounds)
-        report, sha256 = await anyio.to_thread.run_sync(_check, body, inlet, node_path)
+        report, sha256 = await anyio.to_thread.run_sync(_check, body, inlet, node_path, limiter=lease.checks)
         if validate_only:
             return JSONResponse(_report_document(inlet, node_path, report))
         metadata = _metadata(request, user, inlet, node_path, body, sha256)
