@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from zarr_fuse.cells import ArrayChange, Cells
 from zarr_fuse.chunks import StoredArray
 from zarr_fuse.commit.write_ahead import ChunkEdit
 from zarr_fuse.contradictions import contradicting_rows
+from zarr_fuse.dense import grid_frame, in_own_units, restored
 from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.layout import Catalog, Document, children, join
 from zarr_fuse.node_documents import array_for, node_attributes
@@ -56,7 +58,18 @@ class NodeMerge:
         Raises:
             UpdateRefusedError: with every cause; also for any finding under `on_bad_rows="fail"`.
         """
-        converted = frames.convert(frame, self._schema, on_bad_rows=on_bad_rows)
+        return self._add(frames.convert(frame, self._schema), on_bad_rows, strict=strict)
+
+    def add_dense(
+        self, arrays: Mapping[str, Column], on_bad_rows: str, *, strict: bool = False
+    ) -> UpdateReport:
+        """Collect complete arrays whose values are in the units of the schema, as `add` does."""
+        schema = in_own_units(self._schema)
+        converted = frames.convert(grid_frame(arrays, schema), schema)
+        converted = replace(converted, schema=restored(converted.schema, self._schema))
+        return self._add(converted, on_bad_rows, strict=strict)
+
+    def _add(self, converted: frames.Converted, on_bad_rows: str, *, strict: bool) -> UpdateReport:
         rows = np.flatnonzero(converted.keep)
         columns = {name: column[rows] for name, column in converted.columns.items()}
         drop = self._contradictions(converted.schema, columns, rows, converted.findings)

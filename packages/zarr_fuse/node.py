@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import ItemsView, Iterable
+from collections.abc import Callable, ItemsView, Iterable, Mapping
 from typing import Any
 
 import xarray as xr
+from numpy.typing import NDArray
 from zarr.storage import ObjectStore
 
 from zarr_fuse.commit.ledger import Ledger
@@ -17,7 +18,7 @@ from zarr_fuse.options import SECRET_KEYS, node_logger
 from zarr_fuse.report import UpdateReport
 from zarr_fuse.schema import DatasetSchema, NodeSchema
 from zarr_fuse.store import Store
-from zarr_fuse.transaction import Transaction
+from zarr_fuse.transaction import NodeWriter, Transaction
 
 
 class Node:
@@ -61,7 +62,8 @@ class Node:
     @property
     def store(self) -> ObjectStore[Any]:
         """A read-only zarr store of the whole dataset store."""
-        return self._store.zarr_store()
+        store: ObjectStore[Any] = self._store.zarr_store()
+        return store
 
     @property
     def schema(self) -> DatasetSchema:
@@ -113,8 +115,9 @@ class Node:
             return xr.Dataset(attrs=_visible(document.get("attributes", {})))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            dataset = xr.open_zarr(self.store, group=self.group_path or None, consolidated=True, chunks=None)
-        return dataset.assign_attrs().drop_attrs(deep=False).assign_attrs(_visible(dataset.attrs))
+            dataset: xr.Dataset = xr.open_zarr(self.store, group=self.group_path or None, consolidated=True, chunks=None)
+        dataset.attrs = _visible(dataset.attrs)
+        return dataset
 
     def update(self, frame: object, *, on_bad_rows: str | None = None) -> UpdateReport:
         """Merge a polars or pandas frame as a transaction of its own.
@@ -123,8 +126,31 @@ class Node:
             UpdateRefusedError: the frame is refused, nothing is stored.
             ReadOnlyError: in mode `r`.
         """
+        return self._update(lambda writer: writer.update(frame), on_bad_rows)
+
+    def update_dense(
+        self, arrays: Mapping[str, NDArray[Any]], *, on_bad_rows: str | None = None
+    ) -> UpdateReport:
+        """Merge a complete grid: name → array, coordinates included, values in the units of the schema.
+
+        Raises:
+            UpdateRefusedError: an unknown name, a missing coordinate, a repeated label, a wrong shape.
+        """
+        return self._update(lambda writer: writer.update_dense(arrays), on_bad_rows)
+
+    def update_from_ds(self, ds: xr.Dataset, *, on_bad_rows: str | None = None) -> xr.Dataset:
+        """Merge a dataset with all coordinates and variables of the schema, and return what of it was merged.
+
+        Raises:
+            UpdateRefusedError: something is missing, lies over other dimensions, or a coordinate holds NA.
+        """
+        self._update(lambda writer: writer.update_from_ds(ds), on_bad_rows)
+        schema = self.schema
+        return ds[[name for name in ds.variables if name in schema.COORDS or name in schema.VARS]]
+
+    def _update(self, act: Callable[[NodeWriter], UpdateReport], on_bad_rows: str | None) -> UpdateReport:
         with self.transaction(on_bad_rows=on_bad_rows) as transaction:
-            transaction[self.group_path].update(frame)
+            act(transaction[self.group_path])
         self.last_report = transaction.reports[0]
         return self.last_report
 

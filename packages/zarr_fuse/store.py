@@ -253,7 +253,7 @@ class Store:
         return group_document(node_attributes(self.schema_of(path), {}, empty=True))
 
     def _create_groups(self) -> None:
-        """Create absent group documents, children first; the root's comes last and makes the store visible."""
+        """Create absent group documents; the root's comes last and makes a new store visible."""
         missing = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
         merged = {**self.catalog, **missing}
         for path in sorted(missing, key=lambda one: (one == "", -one.count("/"))):

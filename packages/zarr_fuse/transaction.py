@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+from numpy.typing import NDArray
 
 from zarr_fuse.commit.records import CommitRecord
-from zarr_fuse.errors import AlreadyMergedError, TransactionError
+from zarr_fuse.dense import arrays_of_dataset
+from zarr_fuse.errors import AlreadyMergedError, OptionError, TransactionError
 from zarr_fuse.layout import Document
 from zarr_fuse.merge import NodeMerge
+from zarr_fuse.options import CHOICES
 from zarr_fuse.report import UpdateReport
 
 if TYPE_CHECKING:
@@ -30,7 +35,33 @@ class NodeWriter:
         Raises:
             UpdateRefusedError: the frame is refused; it adds nothing and the transaction goes on.
         """
-        return self._transaction.add(self._path, frame, on_bad_rows)
+        return self._transaction.collect(
+            self._path, on_bad_rows, lambda merge, **how: merge.add(frame, **how)
+        )
+
+    def update_dense(
+        self, arrays: Mapping[str, NDArray[Any]], *, on_bad_rows: str | None = None
+    ) -> UpdateReport:
+        """Collect a complete grid: name → array, coordinates included, values in the units of the schema.
+
+        Raises:
+            UpdateRefusedError: an unknown name, a missing coordinate, a repeated label, a wrong shape.
+        """
+        return self._transaction.collect(
+            self._path, on_bad_rows, lambda merge, **how: merge.add_dense(arrays, **how)
+        )
+
+    def update_from_ds(self, dataset: xr.Dataset, *, on_bad_rows: str | None = None) -> UpdateReport:
+        """Collect a dataset with all coordinates and variables of the schema, values in its units.
+
+        Raises:
+            UpdateRefusedError: something is missing, lies over other dimensions, or a coordinate holds NA.
+        """
+        return self._transaction.collect(
+            self._path,
+            on_bad_rows,
+            lambda merge, **how: merge.add_dense(arrays_of_dataset(dataset, merge.schema), **how),
+        )
 
 
 class Transaction:
@@ -86,13 +117,14 @@ class Transaction:
             self._store.discard()
             raise
 
-    def add(self, path: str, frame: object, on_bad_rows: str | None) -> UpdateReport:
-        """Merge a frame into what is collected for a node."""
+    def collect(self, path: str, on_bad_rows: str | None, add: Callable[..., UpdateReport]) -> UpdateReport:
+        """Let `add` bring rows into the merge of a node."""
         self._require_active()
+        how = on_bad_rows or self._on_bad_rows
+        if how not in CHOICES["ON_BAD_ROWS"]:
+            raise OptionError(f"on_bad_rows is 'report' or 'fail', not {how!r}")
         self._store.keep_lease()
-        report = self._merge(path).add(
-            frame, on_bad_rows or self._on_bad_rows, strict=self._store.options.local_logger
-        )
+        report = add(self._merge(path), on_bad_rows=how, strict=self._store.options.local_logger)
         self.reports.append(report)
         return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import pytest
@@ -107,6 +108,26 @@ def test_interrupted_transaction_is_whole_or_absent_and_its_repetition_ends_as_i
             merge(root, SCENARIOS[scenario], "item")
         assert holds(survey, after), call
         assert_clean(survey)
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_bytes_of_an_abandoned_transaction_never_come_to_light(fault, monkeypatch, request):
+    make = request.getfixturevalue("survey").__class__
+    for call in range(1, call_count(make(monkeypatch), "append") + 1):
+        survey = make(monkeypatch)
+        root, models, after = started(survey, "append")
+        survey.storage.plan(call, fault)
+        with contextlib.suppress(Died):
+            merge(root, SCENARIOS["append"], "item")
+        survey.restart()
+        root = survey.open()
+        models = after if root.ledger.contains(["item"]) else models
+        labels = [
+            {"when": when, "east": east, "north": north} for when in (11, 12, 13) for east, north in GAUGES
+        ]
+        merge(root, [("upper", labels)], "labels only")
+        models["upper"].update(labels)
+        assert holds(survey, models), call
 
 
 def assert_clean(survey):

@@ -58,8 +58,13 @@ class RiverMachine(RuleBasedStateMachine):
         self.merge(updates, item_id)
         self.follow(updates, item_id)
 
-    @rule(updates=st.lists(river.updates(), max_size=3), at=st.integers(1, 40), fault=st.sampled_from(FAULTS))
-    def interrupted_transaction(self, updates, at, fault):
+    @rule(
+        updates=st.lists(river.updates(), max_size=3),
+        at=st.integers(1, 40),
+        fault=st.sampled_from(FAULTS),
+        repeat=st.booleans(),
+    )
+    def interrupted_transaction(self, updates, at, fault, repeat):
         item_id = secrets.token_hex(4)
         self.storage.plan(at, fault)
         try:
@@ -76,6 +81,8 @@ class RiverMachine(RuleBasedStateMachine):
         if self.root.ledger.contains([item_id]):
             self.follow(updates, item_id)
         self.holds()
+        if not repeat:
+            return
         try:
             self.merge(updates, item_id)
         except AlreadyMergedError:

@@ -8,7 +8,7 @@
 | release | marks the own lock object; the next holder removes it |
 
 A waiting writer measures with its own clock only: a lock that did not change for the time to live plus one
-request timeout has lost its holder. So a holder starts no write later than the time to live after its renewal.
+request timeout has lost its holder. So a holder starts no write once the time to live is over.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The newest commit records name their ids themselves. Older records are folded into segments: sorted 128-bit
 digests of ids, one immutable object for a range of transaction numbers. A new segment swallows older ones of
-at most twice its size, so that the number of segments grows with the logarithm of the history; a look-up reads
-a window of each, not the whole.
+at most twice its size, so that the number of segments grows with the logarithm of the history; a look-up
+reads a window of each, not the whole.
 """
 
 from __future__ import annotations

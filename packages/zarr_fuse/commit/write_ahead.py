@@ -2,7 +2,7 @@
 
 | it dies | what is left | who repairs it, and how |
 |---|---|---|
-| while staging | intents, a stage, cells beyond the extent | the next holder blanks those, removes the stage |
+| while staging | intents, a stage, cells beyond the extent | the next holder blanks and removes them |
 | before the answer to the commit | a record or none | reading it back decides |
 | after the commit | a record newer than the stamp of the root | the next holder applies it |
 | while cleaning | a stage with an applied record | the next holder removes it |

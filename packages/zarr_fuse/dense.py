@@ -1,0 +1,154 @@
+"""Dense arrays and datasets as rows: complete grids whose values are already in the units of the schema."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+import xarray as xr
+from numpy.typing import NDArray
+
+from zarr_fuse.errors import SchemaWarning, UpdateRefusedError
+from zarr_fuse.schema import DatasetSchema, Variable
+
+V = TypeVar("V", bound=Variable)
+
+
+def in_own_units(schema: DatasetSchema) -> DatasetSchema:
+    """The schema for columns that carry the names and units of its variables."""
+    return DatasetSchema(
+        ATTRS=schema.ATTRS,
+        COORDS={name: _own(coord) for name, coord in schema.COORDS.items()},
+        VARS={name: _own(variable) for name, variable in schema.VARS.items()},
+    )
+
+
+def restored(schema: DatasetSchema, original: DatasetSchema) -> DatasetSchema:
+    """The schema with the columns and source units of `original`."""
+    return DatasetSchema(
+        ATTRS=schema.ATTRS,
+        COORDS={name: _like(coord, original.COORDS[name]) for name, coord in schema.COORDS.items()},
+        VARS={name: _like(variable, original.VARS[name]) for name, variable in schema.VARS.items()},
+    )
+
+
+def arrays_of_dataset(dataset: xr.Dataset, schema: DatasetSchema) -> dict[str, NDArray[Any]]:
+    """The arrays of a dataset by the names of the schema, axes in its order.
+
+    Raises:
+        UpdateRefusedError: a coordinate is missing, not one-dimensional on itself or holds NA; a variable is
+            missing or has other dimensions.
+    """
+    problems = [*_coordinate_problems(dataset, schema), *_variable_problems(dataset, schema)]
+    if problems:
+        raise UpdateRefusedError(problems)
+    extra = sorted(map(str, set(dataset.variables) - set(schema.COORDS) - set(schema.VARS)))
+    if extra:
+        warnings.warn(f"not in the schema, left out: {', '.join(extra)}", SchemaWarning, stacklevel=3)
+    simple = {name: dataset[name].values for name, coord in schema.COORDS.items() if not coord.is_composed}
+    return simple | {name: dataset[name].transpose(*one.coords).values for name, one in schema.VARS.items()}
+
+
+def grid_frame(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> pl.DataFrame:
+    """One row for each cell of the grid that the coordinates span; variables over fewer axes are repeated.
+
+    Raises:
+        UpdateRefusedError: an unknown name, a missing coordinate, a repeated label, a wrong shape.
+    """
+    problems = _grid_problems(arrays, schema)
+    if problems:
+        raise UpdateRefusedError(problems)
+    lengths = {name: len(_first_key(arrays, schema, name)) for name in schema.COORDS}
+    whole = tuple(lengths.values())
+    columns = {
+        name: np.broadcast_to(_spread(np.asarray(array), _dims(name, schema), schema), whole).reshape(-1)
+        for name, array in arrays.items()
+        if name in schema.VARS or not schema.COORDS[name].is_composed
+    }
+    return pl.DataFrame(columns)
+
+
+def _own(variable: V) -> V:
+    return replace(variable, source_unit=variable.unit, df_col=variable.name)
+
+
+def _like(variable: V, original: V) -> V:
+    return replace(variable, source_unit=original.source_unit, df_col=original.df_col)
+
+
+def _coordinate_problems(dataset: xr.Dataset, schema: DatasetSchema) -> list[str]:
+    problems = []
+    for name, coord in schema.COORDS.items():
+        if coord.is_composed:
+            continue
+        if name not in dataset.variables:
+            problems.append(f"{name}: the dataset has no such coordinate")
+        elif dataset[name].dims != (name,):
+            problems.append(f"{name}: a coordinate lies over itself, not over {dataset[name].dims}")
+        elif bool(dataset[name].isnull().any()):
+            problems.append(f"{name}: the coordinate holds missing values")
+    return problems
+
+
+def _variable_problems(dataset: xr.Dataset, schema: DatasetSchema) -> list[str]:
+    problems = []
+    for name, variable in schema.VARS.items():
+        if name not in dataset.variables:
+            problems.append(f"{name}: the dataset has no such variable")
+        elif set(dataset[name].dims) != set(variable.coords):
+            problems.append(f"{name}: lies over {list(variable.coords)}, not over {list(dataset[name].dims)}")
+    return problems
+
+
+def _grid_problems(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> list[str]:
+    unknown = [
+        f"{name}: the schema has no such name"
+        for name in arrays
+        if name not in {**schema.COORDS, **schema.VARS}
+    ]
+    keys = [key for name in schema.COORDS for key in _keys(schema, name)]
+    missing = [f"{key}: a coordinate is missing" for key in keys if key not in arrays]
+    if unknown or missing:
+        return unknown + missing
+    lengths = {name: len(np.atleast_1d(_first_key(arrays, schema, name))) for name in schema.COORDS}
+    shapes = {name: tuple(lengths[dim] for dim in _dims(name, schema)) for name in arrays}
+    wrong = [
+        f"{name}: shape {np.shape(array)} instead of {shapes[name]}"
+        for name, array in arrays.items()
+        if np.shape(array) != shapes[name]
+    ]
+    return wrong or _repeated(arrays, schema)
+
+
+def _repeated(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> list[str]:
+    problems = []
+    for name in schema.COORDS:
+        labels = pl.DataFrame({key: np.asarray(arrays[key]) for key in _keys(schema, name)})
+        if labels.is_duplicated().any():
+            problems.append(f"{name}: a label is repeated")
+    return problems
+
+
+def _keys(schema: DatasetSchema, name: str) -> tuple[str, ...]:
+    coord = schema.COORDS[name]
+    return tuple(coord.composed) if coord.is_composed else (name,)
+
+
+def _first_key(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema, name: str) -> NDArray[Any]:
+    return arrays[_keys(schema, name)[0]]
+
+
+def _dims(name: str, schema: DatasetSchema) -> tuple[str, ...]:
+    return (name,) if name in schema.COORDS else tuple(schema.VARS[name].coords)
+
+
+def _spread(array: NDArray[Any], dims: tuple[str, ...], schema: DatasetSchema) -> NDArray[Any]:
+    """The array with all axes of the node in schema order, length 1 where it does not vary."""
+    ordered = [name for name in schema.COORDS if name in dims]
+    array = array.transpose([dims.index(name) for name in ordered]) if dims else array
+    shape = iter(array.shape)
+    return array.reshape([next(shape) if name in dims else 1 for name in schema.COORDS])
