@@ -16,7 +16,8 @@ from tenacity import (
     sleep_using_event,
     stop_after_attempt,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from packages.common.errors import IngressError
@@ -50,9 +51,7 @@ class Answer:
 
 def retrying(limits: Limits, stopping: threading.Event) -> Retrying:
     """How to retry: retryable errors only, growing pauses, `Retry-After` honoured, until `stopping`."""
-    growing = wait_exponential_jitter(
-        initial=limits.backoff_s, max=60 * limits.backoff_s, jitter=limits.backoff_s
-    )
+    growing = wait_exponential(limits.backoff_s, max=60 * limits.backoff_s) + wait_random(0, limits.backoff_s)
 
     def pause_s(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
