@@ -164,15 +164,15 @@ def _problem(response: httpx.Response) -> tuple[str, str, str, list[str]]:
 
 
 def _rows(findings: Any) -> list[str]:  # noqa: ANN401 - what another program answered
-    return [_row(one) for one in (findings or [])[:ROWS_SHOWN]]
+    """The first rows at fault; what names no place is in the sentence already."""
+    places = [one for one in findings or () if one.get("row") is not None or one.get("column") is not None]
+    return [_row(one) for one in places[:ROWS_SHOWN]]
 
 
 def _row(finding: dict[str, Any]) -> str:
-    place = [
-        f"{name} {finding[name]!r}" for name in ("row", "column", "value") if finding.get(name) is not None
-    ]
-    reason = finding.get("message") or finding.get("kind") or ""
-    return f"{', '.join(place)}: {reason}" if place else str(reason)
+    names = [name for name in ("row", "column", "value") if finding.get(name) is not None]
+    place = ", ".join(f"{name} {finding[name]!r}" for name in names)
+    return f"{place}: {finding.get('message') or finding.get('kind') or ''}"
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from services.extractor_service.places import logged_warnings
 from zarr_fuse import Node
 from zarr_fuse.errors import AlreadyMergedError, UpdateRefusedError, ZarrFuseError
 from zarr_fuse.report import UpdateReport
+from zarr_fuse.transaction import NodeWriter
 
 BATCH_ITEMS = 2000  # what a crash makes the next sweep recognise again, at most
 
@@ -93,7 +94,7 @@ def _transact(root: Node, frames: Sequence[Extracted]) -> Sequence[UpdateReport]
     return transaction.reports
 
 
-def _update(node: Node, frame: Extracted) -> None:
+def _update(node: NodeWriter, frame: Extracted) -> None:
     if isinstance(frame.frame, xr.Dataset):
         node.update_from_ds(frame.frame, on_bad_rows=frame.item.on_bad_rows)
     else:

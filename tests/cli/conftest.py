@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from tests.cli.runner import Cli, cli_of
 from tests.extractor.site import Site, build_site
 
 
 @pytest.fixture(autouse=True)
-def _same_logging_afterwards() -> Iterator[None]:
+def _logging_of_its_own() -> Iterator[None]:
+    """No log lines among what commands print, and the logging of the other tests unchanged."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    yield
+    with capture_logs():
+        yield
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()
 
