@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import typer
 
@@ -102,7 +103,7 @@ def _storage(settings: Settings) -> Iterator[Finding]:
     from packages.common.errors import IngressError
     from packages.common.s3io import ObjectStorage
 
-    for subject, url in (("queue", settings.s3_queue_url),):
+    for subject, url in _places(settings):
         try:
             safe = ObjectStorage(url, settings).probe()
         except IngressError as error:
@@ -110,6 +111,14 @@ def _storage(settings: Settings) -> Iterator[Finding]:
         else:
             problem = "" if safe else "conditional creates are not safe here: two racing ones both succeed"
             yield Finding(f"{subject} {url}", problem)
+
+
+def _places(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The queue, and the place beside the default store if that lies in another bucket."""
+    yield "queue", settings.s3_queue_url
+    queue, store = urlsplit(settings.s3_queue_url), urlsplit(settings.s3_store_url)
+    if store.scheme == "s3" and store[:2] != queue[:2]:
+        yield "store", f"{settings.s3_store_url.rstrip('/')}.zf"
 
 
 def _attempt(subject: str, act: Callable[[], object]) -> Iterator[Finding]:

@@ -76,8 +76,13 @@ def test_no_users_are_worth_a_word(cli: Cli, inputs: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("safe", [True, False])
 def test_the_probe_of_the_storage_decides(
-    cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch, safe: bool
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safe: bool
 ) -> None:
     monkeypatch.setattr("packages.common.s3io.ObjectStorage.probe", lambda *_: safe)
-    found = [finding for finding in check.findings() if finding.subject.startswith("queue")]
-    assert [bool(finding.problem) for finding in found] == [not safe]
+    monkeypatch.setenv("S3_STORE_URL", "s3://elsewhere/store.zarr")
+    monkeypatch.setenv("S3_QUEUE_URL", (tmp_path / "queue").as_uri())
+    monkeypatch.setenv("S3_ACCESS_KEY", "key")
+    monkeypatch.setenv("S3_SECRET_KEY", "secret")
+    found = [finding for finding in check.findings() if finding.subject.startswith(("queue", "store"))]
+    assert [finding.subject.partition(" ")[0] for finding in found] == ["queue", "store"]
+    assert {bool(finding.problem) for finding in found} == {not safe}

@@ -17,7 +17,7 @@ from services.ingress_service.web.metrics import Metrics
 from services.ingress_service.web.problems import respond_to
 
 REQUEST_ID = "X-Request-ID"
-LINGER_S = 2.0
+LINGER_S = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
 SMALL_BODY_BYTES = 64 * 1024
 CLIENT_GONE = 499
