@@ -128,7 +128,7 @@ def test_the_first_dataset_can_be_made_as_described(shell: Shell) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_the_example_client_follows_its_upload(clone: Path, port: int) -> None:
-    command = [sys.executable, ROOT / "tools" / "request_example.py"]
+    command = [sys.executable, "-u", ROOT / "tools" / "request_example.py"]
     command += [clone / "inputs/samples/weather/01_days_from_01.csv", "--endpoint", "weather"]
     command += ["--user", "demo:secret", "--url", f"http://127.0.0.1:{port}"]
     with subprocess.Popen(

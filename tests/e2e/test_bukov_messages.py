@@ -10,6 +10,8 @@ import xarray as xr
 
 from tests.e2e.deployment import Deployment
 
+pytestmark = pytest.mark.xdist_group("e2e_test_bukov_messages")
+
 RECORDINGS = Path(__file__).parents[3] / "shared" / "data" / "bukov"
 PLACES = {
     "0.05m": ("rock_temp", 0.05),

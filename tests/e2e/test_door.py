@@ -10,6 +10,8 @@ import pytest
 
 from tests.e2e.deployment import USER, Deployment
 
+pytestmark = pytest.mark.xdist_group("e2e_test_door")
+
 GOOD_CSV = b"time,station,temperature\n2026-10-01T00:00:00Z,north,9.5\n"
 MIB = 2**20
 

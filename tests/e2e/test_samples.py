@@ -9,6 +9,8 @@ import xarray as xr
 
 from tests.e2e.deployment import ROOT, Deployment
 
+pytestmark = pytest.mark.xdist_group("e2e_test_samples")
+
 SAMPLES = ROOT / "inputs" / "samples"
 CONTENT_TYPES = {".csv": "text/csv", ".json": "application/json"}
 REFUSED = {
