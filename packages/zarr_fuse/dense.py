@@ -65,11 +65,19 @@ def grid_frame(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> pl.
     lengths = {name: len(_first_key(arrays, schema, name)) for name in schema.COORDS}
     whole = tuple(lengths.values())
     columns = {
-        name: np.broadcast_to(_spread(np.asarray(array), _dims(name, schema), schema), whole).reshape(-1)
+        name: np.broadcast_to(_spread(_columnar(array), _dims(name, schema), schema), whole).reshape(-1)
         for name, array in arrays.items()
         if name in schema.VARS or not schema.COORDS[name].is_composed
     }
     return pl.DataFrame(columns)
+
+
+def _columnar(array: Any) -> NDArray[Any]:  # noqa: ANN401
+    """An array that polars takes: it knows no times in seconds."""
+    values = np.asarray(array)
+    if values.dtype.kind != "M" or np.datetime_data(values.dtype)[0] == "ns":
+        return values
+    return values.astype("datetime64[us]")
 
 
 def _own(variable: V) -> V:
@@ -127,7 +135,7 @@ def _grid_problems(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) ->
 def _repeated(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> list[str]:
     problems = []
     for name in schema.COORDS:
-        labels = pl.DataFrame({key: np.asarray(arrays[key]) for key in _keys(schema, name)})
+        labels = pl.DataFrame({key: _columnar(arrays[key]) for key in _keys(schema, name)})
         if labels.is_duplicated().any():
             problems.append(f"{name}: a label is repeated")
     return problems

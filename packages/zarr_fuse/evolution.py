@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from zarr_fuse.errors import SchemaConflictError, SchemaWarning
 from zarr_fuse.layout import join
 from zarr_fuse.schema import Coord, DatasetSchema, DiscreteRange, NodeSchema, Variable, deserialize
+from zarr_fuse.units import DateTimeUnit
 
 FIXED = ("unit", "type", "coords", "na_value")
 FIXED_OF_COORDS = ("composed", "sorted", "chunk_size", "shard_size")
@@ -80,14 +81,16 @@ def _changed(ours: Variable, theirs: Variable, place: str) -> Iterator[str]:
     keys = FIXED + (FIXED_OF_COORDS if isinstance(ours, Coord) else ())
     for key in keys:
         left, right = getattr(ours, key), getattr(theirs, key)
-        if left is not None and right is not None and not _same(left, right):
+        if left is not None and right is not None and not _same(key, left, right):
             yield f"{place}/{key}: {left} passed, {right} stored"
     left, right = _labels(ours), _labels(theirs)
     if left != right:
         yield f"{place}/range: discrete labels {left} passed, {right} stored"
 
 
-def _same(left: Any, right: Any) -> bool:  # noqa: ANN401
+def _same(key: str, left: Any, right: Any) -> bool:  # noqa: ANN401
+    if key == "unit" and isinstance(left, DateTimeUnit) and isinstance(right, DateTimeUnit):
+        return left.stores_like(right)
     return bool(left == right) or (left != left and right != right)
 
 

@@ -113,9 +113,10 @@ class Node:
         if not any(children(self._store.catalog, self.group_path, groups=False)):
             document = self._store.catalog.get(self.group_path, {})
             return xr.Dataset(attrs=_visible(document.get("attributes", {})))
+        group = self.group_path or None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            dataset: xr.Dataset = xr.open_zarr(self.store, group=self.group_path or None, consolidated=True, chunks=None)
+            dataset: xr.Dataset = xr.open_zarr(self.store, group=group, consolidated=True, chunks=None)
         dataset.attrs = _visible(dataset.attrs)
         return dataset
 

@@ -2,6 +2,7 @@
 
 Text with an offset and zoned datetimes mean their instant; other text, naive datetimes and dates the wall
 clock of the source zone by its rules at that instant; numbers count source ticks since 1970-01-01T00:00Z.
+Text of 9 to 11, 13, 16 or 19 digits is such a number too: CSV has no types, and no date is written so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from zarr_fuse.zones import to_local, to_utc
 NAT = np.iinfo(np.int64).min
 _SECOND_NS = 10**9
 _LARGEST = np.iinfo(np.int64).max
+_COUNT_TEXT = r"^-?(?:[0-9]{9,11}|[0-9]{13}|[0-9]{16}|[0-9]{19})$"
 _NA_TEXTS = ("", "nan", "nat")
 
 
@@ -152,12 +154,22 @@ def _from_text(column: pl.Series, missing: Mask, source: DateTimeUnit) -> tuple[
 def _read_unusual(texts: pl.Series, source: DateTimeUnit) -> Moments:
     """Distinct texts: those of numbers only at once, the others one by one."""
     moments = read_iso(as_iso(texts, dayfirst=source.dayfirst))
+    _take_counts(moments, texts, source)
     for index in np.flatnonzero(~moments.ok).tolist():
         reading = read_text(texts[index], dayfirst=source.dayfirst, yearfirst=source.yearfirst)
         if reading is not None:
             moments.seconds[index], moments.nanos[index] = reading.seconds, reading.nanos
             moments.zoned[index], moments.ok[index] = reading.zoned, True
     return moments
+
+
+def _take_counts(moments: Moments, texts: pl.Series, source: DateTimeUnit) -> None:
+    """Read the texts that are numbers of ticks."""
+    rows = np.flatnonzero(texts.str.contains(_COUNT_TEXT).to_numpy() & ~moments.ok)
+    numbers = texts[rows].cast(pl.Int64, strict=False)
+    counted = _from_integers(numbers, numbers.is_null().to_numpy(), source)
+    moments.seconds[rows], moments.nanos[rows] = counted.seconds, counted.nanos
+    moments.zoned[rows], moments.ok[rows] = True, counted.ok & numbers.is_not_null().to_numpy()
 
 
 def _on_wall_clock(moments: Moments, source: DateTimeUnit, target: DateTimeUnit) -> tuple[Ints, Ints, Mask]:

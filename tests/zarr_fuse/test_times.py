@@ -87,7 +87,7 @@ def test_accepted_text(text, expected):
     "text",
     [
         *("10:30", "2024", "2024-03", "Mar 2024", "5 Mar", "3/2024", "2024-W10", "12", "12 10", "24"),
-        *("1757926800", "1757926800000", "now", "today", "x", "2024-02-30", "2023-02-29", "2024-13-01"),
+        *("175792680012", "17579268", "now", "today", "x", "2024-02-30", "2023-02-29", "2024-13-01"),
         *("2024-03-05T25:00", "2024-03-05T24:00:01", "2024-03-05T10:60", "2024-03-05T10:00:60", "2024-366x"),
         *("2024-03-05 13:00 pm", "2024-03-05 10:00 IST", "2024-03-05T10:00+25:00", "2024-03-05T10:00:00."),
         *("0000-01-01", "10000-01-01", "2024-03-05T10:00:00 foo", "5 Mar Apr 2024", "2023-366", "32.1.2024"),
@@ -309,3 +309,18 @@ def test_every_unambiguous_format_reads_what_it_wrote(moment, fmt):
 def test_no_text_breaks_the_reading(text):
     times = convert_times(pl.Series([text]), UTC, UTC)
     assert len(times.counts) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "tick", "expected"),
+    [
+        ("1757926800", "s", "2025-09-15T09:00:00"),
+        (" 1757926800000 ", "ms", "2025-09-15T09:00:00"),
+        ("1757926800000000", "us", "2025-09-15T09:00:00"),
+        ("1757926800000000000", "ns", "2025-09-15T09:00:00"),
+        ("-1757926800", "s", "1914-04-18T15:00:00"),
+    ],
+)
+def test_text_of_as_many_digits_as_no_date_has_counts_ticks(text, tick, expected):
+    assert read([text, "2024-03-05"], source=DateTimeUnit(tick, tz="Europe/Prague"))[0] == expected
+    assert read(["9999999999999999999"], source=DateTimeUnit("s")) == [NAT]
