@@ -15,8 +15,8 @@ from packages.common.errors import EmptyPayloadError, PayloadError
 Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 
 MAX_DEPTH = 200
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = bytes(1 if mark in b"[{" else 255 for mark in range(256))
+_TOO_DEEP = f"the JSON is nested deeper than {MAX_DEPTH} levels"
+_NOT_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 _CONSTANTS = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?(?:NaN|Infinity)|[-+.0-9]+[eE]\+?[0-9]{3,}', re.DOTALL)
 _HUGE = re.compile(rb"[eE]\+?[0-9]{3}")
@@ -36,7 +36,7 @@ def read_json(data: bytes) -> Json:
     except json.JSONDecodeError as error:
         raise PayloadError(f"the JSON is broken: {error.msg}", error.lineno, error.colno) from None
     except RecursionError:
-        raise PayloadError(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
+        raise PayloadError(_TOO_DEEP) from None
     except UnicodeEncodeError:
         raise PayloadError("the JSON holds half of a surrogate pair") from None
     except PayloadError:
@@ -101,19 +101,25 @@ def _constant_place(data: bytes) -> tuple[int, int] | tuple[None, None]:
 
 
 def _refuse_depth(data: bytes) -> None:
-    """Raise `PayloadError` for deep nesting, before a parser meets it.
-
-    A quick count that takes brackets in strings for real ones comes first; only if it is too deep the
-    strings are told apart.
-    """
-    brackets = data.translate(None, _NOT_BRACKETS)
-    steps = np.frombuffer(brackets.translate(_STEPS), np.int8)
-    if not steps.size or np.cumsum(steps, dtype=np.int64).max() <= MAX_DEPTH:
+    """Raise `PayloadError` for deep nesting, before a parser meets it."""
+    if _depth(data) <= MAX_DEPTH:
         return
     depth = 0
     for match in _TOKENS.finditer(data):
         mark = match.group()
         depth += 1 if mark in {b"[", b"{"} else -1 if mark in {b"]", b"}"} else 0
         if depth > MAX_DEPTH:
-            place = place_of(data, match.start())
-            raise PayloadError(f"the JSON is nested deeper than {MAX_DEPTH} levels", *place)
+            raise PayloadError(_TOO_DEEP, *place_of(data, match.start()))
+    raise PayloadError(_TOO_DEEP)
+
+
+def _depth(data: bytes) -> int:
+    """How deep the brackets are nested; those behind an odd number of quotes are inside a string."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = np.frombuffer(data.translate(None, _NOT_MARKS), np.uint8)
+    quotes = marks == ord('"')
+    outside = np.cumsum(quotes, dtype=np.uint8) % 2 == 0
+    brackets = marks[outside & ~quotes]
+    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), np.int8(1), np.int8(-1))
+    return int(np.cumsum(steps, dtype=np.int32).max(initial=0))

@@ -30,6 +30,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue = Queue(memory_storage())
         self.promised: dict[str, bytes] = {}
         self.ledger: set[str] = set()
+        self.made = 0
 
     def attempt(self, crash, act) -> bool:
         """Whether `act` came to its end; a crash kills the process, and another one carries on."""
@@ -45,7 +46,8 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(node=st.sampled_from(["", "a", "a/b"]), crash=crash_points)
     def accept(self, node, crash):
-        item_id = new_item_id("weather", node, NOON)
+        self.made += 1
+        item_id = new_item_id("weather", node, NOON, f"{self.made:012x}")
         payload = item_id.encode()
         metadata = ItemMetadata(item_id=item_id, content_type="text/csv", received_at=NOON, note=item_id)
         if self.attempt(crash, lambda: self.queue.accept(metadata, payload)):
@@ -110,4 +112,4 @@ def _one_request_at_a_time(monkeypatch):
 
 
 TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = profile(max_examples=120, stateful_step_count=25, deadline=None)
+TestQueueMachine.settings = profile(max_examples=60, stateful_step_count=25, deadline=None)

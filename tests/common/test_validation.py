@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packages.common import json_payload
 from packages.common.content_types import FILE_SUFFIXES, UPLOAD_TYPES, canonical_type
 from packages.common.errors import EmptyPayloadError, PayloadError, UnsupportedTypeError
 from packages.common.validation import decode_payload, frame_from_json
@@ -206,6 +207,14 @@ def test_deep_json_is_refused_without_recursion(text):
 def test_brackets_in_strings_are_not_depth():
     assert decode_payload(b'["' + b"[{" * 100_000 + b'"]', JSON) == ["[{" * 100_000]
     assert decode_payload(b'["\\"' + b"[" * 1000 + b'"]', JSON) == ['"' + "[" * 1000]
+
+
+@given(st.recursive(st.text('[]{}"\\', max_size=3), lambda inner: st.lists(inner, max_size=2), max_leaves=6))
+def test_depth_is_counted_outside_of_strings(value):
+    def depth(part):
+        return 1 + max(map(depth, part), default=0) if isinstance(part, list) else 0
+
+    assert json_payload._depth(json.dumps(value).encode()) == depth(value)
 
 
 def test_ndjson_has_a_value_a_line():
