@@ -28,16 +28,19 @@ from services.extractor_service.sweep import sweep
 configure_logging("CRITICAL")
 print("ready", flush=True)
 for line in sys.stdin:
-    folder, delay_s = line.split()
-    child = os.fork()
-    if child == 0:
-        os.chdir(folder)
-        sweep(load_settings())
-        os._exit(0)
-    time.sleep(float(delay_s))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    print("killed", flush=True)
+    folder, count, delay_s = line.split()
+    children = []
+    for _ in range(int(count)):
+        child = os.fork()
+        if child == 0:
+            os.chdir(folder)
+            sweep(load_settings())
+            os._exit(0)
+        children.append(child)
+    if delay_s != "never":
+        time.sleep(float(delay_s))
+        os.kill(children[0], signal.SIGKILL)
+    print(*[os.waitpid(child, 0)[1] for child in children], flush=True)
 """
 
 
@@ -53,20 +56,22 @@ class Killer:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self._expect("ready")
+        assert self._answer() == "ready"
 
-    def sweep_and_kill(self, site: Site, delay_s: float) -> None:
+    def sweep(self, site: Site, count: int = 1, kill_after_s: float | None = None) -> list[int]:
+        """Sweep in `count` processes at once, of which the first is killed; their exit states."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{site.folder} {delay_s}\n")
+        delay = "never" if kill_after_s is None else kill_after_s
+        self._process.stdin.write(f"{site.folder} {count} {delay}\n")
         self._process.stdin.flush()
-        self._expect("killed")
+        return [int(state) for state in self._answer().split()]
 
     def stop(self) -> None:
         self._process.communicate()
 
-    def _expect(self, answer: str) -> None:
+    def _answer(self) -> str:
         assert self._process.stdout is not None
-        assert self._process.stdout.readline().strip() == answer
+        return self._process.stdout.readline().strip()
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +111,33 @@ def test_killed_sweep_is_finished_by_the_next(
     tmp_path: Path, seed: int, killer: Killer, uninterrupted: tuple[dict[str, xr.Dataset], float]
 ) -> None:
     expected, duration_s = uninterrupted
-    site = build_site(tmp_path)
+    site = filled_site(tmp_path)
+    moment = random.Random(SEED + seed)
+    for count in (1, 2):
+        killer.sweep(site, count, kill_after_s=moment.uniform(0, 1.2 * duration_s))
+    sweep(site.settings)
+    assert_whole(site, expected)
+
+
+def test_sweeps_at_the_same_time_do_not_disturb_each_other(
+    tmp_path: Path, killer: Killer, uninterrupted: tuple[dict[str, xr.Dataset], float]
+) -> None:
+    site = filled_site(tmp_path)
+    assert killer.sweep(site, count=3) == [0, 0, 0]
+    assert_whole(site, uninterrupted[0])
+
+
+def filled_site(folder: Path) -> Site:
+    """A site with items, whose settings lie in the `.env` of its folder."""
+    site = build_site(folder)
     fill(site)
     settings = {**site.settings_environment, "SWEEP_MAX_BYTES": "3000"}
-    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    moment = random.Random(SEED + seed)
-    for _ in range(2):
-        killer.sweep_and_kill(site, moment.uniform(0, 1.2 * duration_s))
-    while sweep(site.settings).has_trouble:
-        time.sleep(0.1)
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    return site
+
+
+def assert_whole(site: Site, expected: dict[str, xr.Dataset]) -> None:
+    """Every item is in one place, and the stores hold what an undisturbed sweep brings to them."""
     states = site.states()
     assert len(states) == 18
     assert sorted(state for places in states.values() for state in places) == ["failed"] + ["processed"] * 17

@@ -118,6 +118,32 @@ def test_bad_rows_are_reported_and_the_rest_is_merged(site: Site) -> None:
     ]
 
 
+DATASET = """
+import numpy as np
+import xarray as xr
+
+def build(payload, metadata):
+    times = np.array(["2026-11-20T08:00", "2026-11-20T09:00"], dtype="datetime64[s]")
+    values = np.array([[1.5], [np.nan]]) if payload == b"good" else np.zeros((2, 1, 1))
+    dims = ("time", "place") if payload == b"good" else ("time", "place", "level")
+    return xr.Dataset({"temperature": (dims, values)}, {"time": times, "place": ["valley"]})
+"""
+
+
+def test_dataset_of_an_extractor_is_merged_and_a_wrong_one_refused(site: Site) -> None:
+    site.write("extract/grids.py", DATASET)
+    facts = {"fn_module": "extract.grids", "extract_fn": "build"}
+    good, bad = (site.accept("logger", payload, **facts) for payload in (b"good", b"bad"))
+    report = sweep(site.settings)
+    assert (report.processed, report.failed) == (1, 1)
+    assert site.states() == {good: ["processed"], bad: ["failed"]}
+    kind, message = site.error(bad)
+    assert kind == "update_refused"
+    assert "temperature" in message
+    dataset = site.dataset("weather.yaml", "logger")
+    np.testing.assert_array_equal(dataset["temperature"].values[:, 0], [1.5, np.nan])
+
+
 def test_endpoint_may_want_an_item_with_bad_rows_to_fail(site: Site) -> None:
     strict, lax = site.accept("strict", BAD_CELLS), site.accept("weather", csv(5))
     report = sweep(site.settings)
