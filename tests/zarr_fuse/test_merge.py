@@ -222,13 +222,8 @@ def test_sharded_arrays_grow_and_are_overwritten(survey):
 
 
 def test_dense_grid_is_merged_cell_by_cell(survey, node):
-    node.update_dense(
-        {
-            "time": np.array([0, 1]),
-            "site": np.array(["a", "b"]),
-            "level": np.array([[1.0, 2.0], [3.0, np.nan]]),
-        }
-    )
+    meters = np.array([[1.0, 2.0], [3.0, np.nan]])
+    node.update_dense({"time": np.array([0, 1]), "site": np.array(["a", "b"]), "level": meters})
     assert np.array_equal(survey.dataset("station").level.values, meters, equal_nan=True)
 
 
