@@ -17,6 +17,7 @@ from tests.e2e.deployment import free_port, wait_until_ready
 
 README = ROOT / "README.md"
 FIRST_DATASET = ROOT / "docs" / "how-to" / "first-dataset.md"
+QUEUE = ROOT / "docs" / "how-to" / "operate-the-queue.md"
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the blocks call curl")
 Shell = Callable[[str], str]
 
@@ -124,6 +125,28 @@ def test_the_first_dataset_can_be_made_as_described(shell: Shell) -> None:
     printed = [shell(block.text) for block in commands(FIRST_DATASET)]
     assert "water_temperature" in printed[-1]
     assert "buoy: 2" in printed[-1]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_failed_item_can_be_looked_at_and_tried_again(clone: Path, port: int, shell: Shell) -> None:
+    broken = (clone / "inputs/samples/sensor/04_broken_far_cell.csv").read_bytes()
+    accepted = httpx.post(
+        f"http://127.0.0.1:{port}/api/v1/sensor",
+        content=broken,
+        headers={"Content-Type": "text/csv"},
+        auth=("demo", "secret"),
+        trust_env=False,
+    )
+    shell(".venv/bin/ingress sweep --once || test $? = 3")
+    configuration = clone / "inputs" / "configuration.yaml"
+    configuration.write_text(configuration.read_text(encoding="utf-8").replace("on_bad_rows: fail", ""))
+    item_id = accepted.json()["item_id"]
+    look, again, clean = (
+        shell(block.text.replace("sensor/20261120T081500_3b200e72354d", item_id)) for block in commands(QUEUE)
+    )
+    assert "wet" in look
+    assert "1 processed" in again
+    assert "0 objects would be deleted" in clean
 
 
 @pytest.mark.usefixtures("service")
