@@ -14,8 +14,8 @@ env: .venv/.ready
 	touch $@
 
 demo: env
-	$(PY) -m packages.cli.main demo $(if $(ONCE),--once) \
-	  $(if $(PORT),--port $(PORT)) $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT))
+	$(PY) -m packages.cli.main demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) \
+	  $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT))
 
 test: env
 	$(PY) -m pytest -n 2 --dist loadgroup

@@ -123,8 +123,9 @@ def _require_free(port: int, owner: str, option: str) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
+            variable = option.removeprefix("--").replace("-", "_").upper()
             taken = f"port {port} on {HOST}, meant for {owner}, cannot be opened: {error.strerror}"
-            raise DemoError(f"{taken}; choose another with {option}") from error
+            raise DemoError(f"{taken}; choose another with {option} N (make demo {variable}=N)") from error
 
 
 def _secrets(path: Path) -> DemoSecrets:
