@@ -69,27 +69,29 @@ class LocalFiles:
 
     def list(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
         """The objects below `folder` that begin with `prefix` and lie behind `after`, in key order."""
-        return self._walk(f"{folder}/" if folder else "", prefix, after)
+        above = f"{folder}/" if folder else ""
+        return self._walk(above, prefix.removeprefix(above), after)
 
-    def _walk(self, above: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        for key, entry in self._entries(above, prefix):
+    def _walk(self, above: str, begin: str, after: str) -> Iterator[ObjectInfo]:
+        for key, entry in self._entries(above, begin):
             if key.endswith("/"):
                 if key > after or after.startswith(key):
-                    yield from self._walk(key, prefix, after)
+                    yield from self._walk(key, "", after)
             elif key > after:
                 with suppress(FileNotFoundError):
                     found = entry.stat()
                     yield ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
-    def _entries(self, above: str, prefix: str) -> Sequence[tuple[str, os.DirEntry[str]]]:
+    def _entries(self, above: str, begin: str) -> Sequence[tuple[str, os.DirEntry[str]]]:
         try:
             with os.scandir(self._root / above) as entries:
-                found = [entry for entry in entries if _is_object(entry)]
+                found = [entry for entry in entries if entry.name.startswith(begin) and _is_object(entry)]
         except (FileNotFoundError, NotADirectoryError):
             return []
+        if not above:
+            found = [entry for entry in found if entry.name != STAGING]
         keyed = [(f"{above}{entry.name}{'/' if entry.is_dir() else ''}", entry) for entry in found]
-        wanted = [pair for pair in keyed if pair[0].startswith(prefix) or _is_above(pair[0], prefix)]
-        return sorted(wanted, key=itemgetter(0))
+        return sorted(keyed, key=itemgetter(0))
 
     def _stage(self, data: bytes | Path) -> str:
         staged = f"{STAGING}/{secrets.token_hex(16)}"
@@ -117,18 +119,14 @@ class LocalFiles:
                     path.unlink()
 
 
-def _is_above(folder: str, prefix: str) -> bool:
-    return folder.endswith("/") and prefix.startswith(folder)
-
-
 def _is_object(entry: os.DirEntry[str]) -> bool:
-    if not entry.is_dir():
-        return _TEMPORARY.fullmatch(entry.name) is None and _is_text(entry.name)
-    return entry.name != STAGING and _is_text(entry.name)
+    if not _is_text(entry.name):
+        return False
+    return "#" not in entry.name or entry.is_dir() or _TEMPORARY.fullmatch(entry.name) is None
 
 
 def _is_text(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _sync(path: Path) -> None:
