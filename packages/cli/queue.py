@@ -71,7 +71,10 @@ def requeue(
         bool, typer.Option("--refresh", help="Take schema, node and extractor from the configuration of now.")
     ] = False,
 ) -> None:
-    """Bring items back to `accepted`, so that the next sweep takes them again."""
+    """Bring items back to `accepted`, so that the next sweep takes them again.
+
+    Rows that are in a store already are not merged twice: such an item comes back as a duplicate.
+    """
     with _reported() as settings:
         queue = open_queue(settings)
         configuration = _configuration(settings) if refresh else None

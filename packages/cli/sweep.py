@@ -40,7 +40,7 @@ def sweep(
     """
     settings = settings_or_exit()
     if once:
-        raise typer.Exit(_exit_code(_sweep_once(settings, endpoint)))
+        raise typer.Exit(_sweep_once(settings, endpoint))
     try:
         while True:
             _sweep_once(settings, endpoint)
@@ -49,24 +49,17 @@ def sweep(
         typer.echo("stopped")
 
 
-def _sweep_once(settings: Settings, endpoints: list[str] | None) -> SweepReport | None:
-    """One sweep and its summary; None when it could not begin."""
+def _sweep_once(settings: Settings, endpoints: list[str] | None) -> int:
+    """One sweep and its summary; the exit code that it means."""
     try:
         with _progress() as on_progress:
             report = run_sweep(settings, endpoints=endpoints, on_progress=on_progress)
     except ConfigurationError as error:
-        raise fail(error.problems, EXIT_USAGE) from None
+        return fail(error.problems, EXIT_USAGE).exit_code
     except IngressError as error:
-        typer.echo(f"error: {error}", err=True)
-        return None
+        return fail([str(error)], EXIT_TROUBLE).exit_code
     for line in _summary(report):
         typer.echo(line)
-    return report
-
-
-def _exit_code(report: SweepReport | None) -> int:
-    if report is None:
-        return EXIT_TROUBLE
     if report.failed:
         return EXIT_ITEMS_FAILED
     return EXIT_TROUBLE if report.has_trouble else 0

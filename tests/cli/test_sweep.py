@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from packages.cli import sweep as sweep_command
-from packages.common.errors import StorageUnavailableError
+from packages.common.errors import ConfigurationError, StorageUnavailableError
 from services.extractor_service.report import SweepReport
 from tests.cli.runner import Cli
 from tests.extractor.site import Site, csv
@@ -82,7 +82,8 @@ def test_without_once_it_sweeps_until_interrupted(
 def test_loop_outlives_a_sweep_that_cannot_begin(
     site: Site, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = iter([StorageUnavailableError("timeout"), SweepReport(processed=2), KeyboardInterrupt()])
+    wrong = ConfigurationError("configuration.yaml:3: unknown key")
+    answers = iter([StorageUnavailableError("timeout"), wrong, SweepReport(processed=2), KeyboardInterrupt()])
 
     def sweep(*_: object, **__: object) -> SweepReport:
         answer = next(answers)
@@ -93,7 +94,7 @@ def test_loop_outlives_a_sweep_that_cannot_begin(
     monkeypatch.setattr(sweep_command, "run_sweep", sweep)
     monkeypatch.setattr(time, "sleep", lambda _: None)
     result = cli.run("sweep")
-    assert result.stderr == "error: timeout\n"
+    assert result.stderr == "error: timeout\nerror: configuration.yaml:3: unknown key\n"
     assert result.stdout.splitlines() == ["2 processed", "stopped"]
 
 
