@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zarr_fuse.axes import Axis
 from zarr_fuse.chunks import Index, StoredArray, same_cells
-from zarr_fuse.commit.write_ahead import ChunkEdit
+from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.reader import ChunkReader
 
 Positions = NDArray[np.int64]
@@ -88,7 +88,7 @@ class ArrayChange:
         cells = self._base(index, reader)
         if written is not None:
             cells.reshape(-1)[written[0]] = written[1]
-        bounds = self._committed(index)
+        bounds = self.before.committed(index) if self.before else None
         if self.before is None or bounds is None:
             return None if self.after.is_fill(cells) else ChunkEdit(self.after, index, cells, in_place=True)
         stored = reader.stored(self.before, index)
@@ -106,7 +106,7 @@ class ArrayChange:
         if self.before is None:
             return cells
         if all(axis.first_move is None for axis in self.axes):
-            bounds = self._committed(index)
+            bounds = self.before.committed(index)
             if bounds is not None:
                 cells[bounds] = reader.chunk(self.before, index)[bounds]
             return cells
@@ -142,15 +142,6 @@ class ArrayChange:
             ]
             gathered[np.ix_(*inside)] = reader.chunk(before, index)[np.ix_(*local)]
         return gathered
-
-    def _committed(self, index: Index) -> tuple[slice, ...] | None:
-        if self.before is None:
-            return None
-        extents = zip(self.before.shape, self.before.chunk_shape, index, strict=True)
-        lengths = [min(step, extent - place * step) for extent, step, place in extents]
-        return (
-            tuple(slice(0, length) for length in lengths) if all(length > 0 for length in lengths) else None
-        )
 
     def _nothing_new(self, cells: NDArray[Any], bounds: tuple[slice, ...]) -> bool:
         """Whether all cells outside the committed part are what a reader would see there anyway."""

@@ -75,6 +75,14 @@ class StoredArray:
         """The same array with other attributes."""
         return StoredArray(self.path, {**self.document, "attributes": attributes})
 
+    def committed(self, index: Index) -> tuple[slice, ...] | None:
+        """The part of a chunk inside the extent, None where there is none."""
+        extents = zip(self.shape, self.chunk_shape, index, strict=True)
+        lengths = [min(step, extent - place * step) for extent, step, place in extents]
+        return (
+            tuple(slice(0, length) for length in lengths) if all(length > 0 for length in lengths) else None
+        )
+
     def full(self, value: Any, shape: Index | None = None) -> NDArray[Any]:  # noqa: ANN401
         """An array of one chunk (or of `shape`) that holds `value` everywhere."""
         return np.full(self.chunk_shape if shape is None else shape, value, dtype=self.dtype)

@@ -6,7 +6,7 @@
 <store>/<node>/<array>/c/3/0        chunk
 <store>.zf/lock/00000042            lease               (commit/lease.py)
 <store>.zf/txn/00000042.json        commit record       (commit/records.py)
-<store>.zf/txn/00000042/…           stage and intent of a running transaction
+<store>.zf/txn/00000042/…           stage and intents         (commit/staging.py)
 <store>.zf/ledger/00000001-00000042 compacted item ids  (commit/ledger.py)
 """
 

@@ -13,7 +13,7 @@ from zarr_fuse import frame as frames
 from zarr_fuse.axes import Axis, SortedAxis, UnsortedAxis
 from zarr_fuse.cells import ArrayChange, Cells
 from zarr_fuse.chunks import StoredArray
-from zarr_fuse.commit.write_ahead import ChunkEdit
+from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.contradictions import contradicting_rows
 from zarr_fuse.dense import grid_frame, in_own_units, restored
 from zarr_fuse.errors import UpdateRefusedError

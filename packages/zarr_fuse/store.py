@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from zarr.storage import ObjectStore
 
-from zarr_fuse.commit.lease import Lease
-from zarr_fuse.commit.ledger import Ledger, read_sidecar
+from zarr_fuse.commit.edits import ChunkEdit, Stage
+from zarr_fuse.commit.ledger import Ledger
 from zarr_fuse.commit.records import CommitRecord
-from zarr_fuse.commit.safety import require_create_only
-from zarr_fuse.commit.write_ahead import ChunkEdit, Stage, WriteAhead
-from zarr_fuse.errors import (
-    LeaseHeldError,
-    NodeNotFoundError,
-    ReadOnlyError,
-    StoreNotFoundError,
-    TransactionError,
-    ZarrFuseError,
-)
+from zarr_fuse.commit.write_ahead import WriteAhead
+from zarr_fuse.errors import NodeNotFoundError, ReadOnlyError, StoreNotFoundError, TransactionError
 from zarr_fuse.evolution import combined, flatten
 from zarr_fuse.layout import (
-    STAMP,
     Catalog,
     Document,
     Layout,
@@ -31,7 +21,6 @@ from zarr_fuse.layout import (
     encode,
     group_document,
     is_group,
-    read_catalog,
 )
 from zarr_fuse.location import locate
 from zarr_fuse.merge import NodeMerge
@@ -40,13 +29,11 @@ from zarr_fuse.objects import Objects
 from zarr_fuse.options import Options
 from zarr_fuse.reader import ChunkReader
 from zarr_fuse.schema import DatasetSchema, NodeSchema
-from zarr_fuse.storage import CALL_TIMEOUT_S
 
 if TYPE_CHECKING:
     from zarr_fuse.transaction import Transaction
 
 KEPT_BYTES = 32 * 2**20  # chunks a handle keeps of its last transaction
-logger = logging.getLogger("zarr_fuse")
 
 
 class Store:
@@ -58,28 +45,19 @@ class Store:
         self.schemas = flatten(schema) if schema else {}
         self.layout = Layout(self.location.name)
         raw = self.location.open(options, whole=True)
-        self._raw = raw
         self.objects = Objects(raw)
         self.reader = ChunkReader(self.objects, self.layout)
-        self.ledger = Ledger(self.objects, self.layout)
-        timeout_s = CALL_TIMEOUT_S if self.objects.is_remote else 0.0
-        self._lease = (
-            Lease(self.objects, self.layout, options.lease_ttl_s, options.lease_wait_s, timeout_s)
-            if options.writers == "many"
-            else None
-        )
-        self._write_ahead = WriteAhead(self.objects, self.layout, self._lease, self.ledger)
+        self.commits = WriteAhead(raw, self.objects, self.layout, options)
+        self.catalog: Catalog = {}
         self._transaction: Transaction | None = None
         self._effective: dict[str, tuple[str, DatasetSchema]] = {}
         self._new_groups: Catalog = {}
         self._written: list[ChunkEdit] | None = []
-        self._is_current = False
-        self.catalog: Catalog = {}
 
     @property
-    def number(self) -> int:
-        """Number of the running transaction."""
-        return self._write_ahead.number
+    def ledger(self) -> Ledger:
+        """Which item ids have been merged."""
+        return self.commits.ledger
 
     def open(self) -> None:
         """Read the committed state; in mode `a` create missing groups and repair what a dead writer left.
@@ -88,7 +66,7 @@ class Store:
             StoreNotFoundError: there is no store, and it may not or cannot be created.
             SchemaConflictError: the schema passed contradicts the stored one.
         """
-        catalog = read_catalog(self.objects, self.layout)
+        catalog = self.commits.read()
         if catalog is None and (self.options.mode == "r" or not self.schemas):
             raise StoreNotFoundError(f"there is no store at {self.location.url}")
         self.catalog = catalog or {}
@@ -97,7 +75,7 @@ class Store:
         for path in self.schemas:
             self.schema_of(path)
         self._create_groups()
-        self._repair_leftovers()
+        self.catalog = self.commits.repair(self.catalog)
 
     def schema_of(self, path: str) -> DatasetSchema:
         """The schema in force for a node: the one passed over the stored one.
@@ -137,17 +115,13 @@ class Store:
         sidecar = self.objects.keys(self.layout.side())
         if not keys and not sidecar:
             return
-        root = self.layout.document("")
-        if not sidecar and root not in keys:
+        if not sidecar and self.layout.document("") not in keys:
             raise StoreNotFoundError(f"{self.location.url} holds something, but no store: it is left alone")
-        self._take_lease()
-        self.objects.delete([root])
-        self.objects.remove_tree(self.layout.data_root)
-        self.objects.remove_tree(self.layout.side())
+        self.commits.remove()
 
     def refresh(self) -> None:
         """Read the committed state again."""
-        self.catalog = read_catalog(self.objects, self.layout) or self.catalog
+        self.catalog = self.commits.read() or self.catalog
 
     def require_writable(self) -> None:
         """Raise `ReadOnlyError` in mode `r`."""
@@ -161,19 +135,18 @@ class Store:
         self.require_writable()
         if self._transaction is not None:
             raise TransactionError("a transaction of this store handle is open already")
-        self._take_lease()
+        is_current, self.catalog = self.commits.begin(self.catalog)
         self._transaction = transaction
+        if not is_current:
+            self.reader.clear()
         try:
-            self._see_committed_state()
+            self._new_groups = {
+                path: self._new_group(path) for path in self.schemas if path not in self.catalog
+            }
         except BaseException:
             self.discard()
             raise
-
-    def keep_lease(self) -> None:
-        """Renew the lease between the calls of a transaction's user."""
-        if self._lease:
-            self._lease.keep()
-            self._write_ahead.number = self._lease.number
+        self.catalog = {**self.catalog, **self._new_groups}
 
     def merge_of(self, path: str) -> NodeMerge:
         """A fresh merge of a node."""
@@ -186,49 +159,19 @@ class Store:
     def stage(self, edits: Iterable[ChunkEdit]) -> Stage:
         """Write the chunks of the running transaction."""
         self._written = []
-        return self._write_ahead.stage(self._noted(edits))
+        return self.commits.stage(self._noted(edits))
 
     def commit(self, record: CommitRecord, stage: Stage) -> None:
-        """Commit, apply, clean and let the next writer in."""
-        self._write_ahead.commit(record)
-        self.catalog = self._write_ahead.apply(record, self.catalog)
-        self._write_ahead.clean(stage.keys)
+        """Commit what was staged, and keep what a next transaction will need."""
+        self.catalog = self.commits.commit(record, stage, self.catalog)
         self._keep_written()
-        if self._lease:
-            self._lease.release()
-        self._is_current = True
         self._transaction = None
 
     def discard(self) -> None:
-        """End a transaction without commit; what it staged is undone by the next one."""
+        """End a transaction without commit."""
         self._transaction = None
-        self._is_current = False
         self.reader.clear()
-        try:
-            self._write_ahead.close()
-            if self._lease:
-                self._lease.release()
-        except ZarrFuseError as error:
-            logger.warning("%s: the next writer has to clean up: %s", self.location.url, error)
-        if self._lease:
-            self._lease.forget()
-
-    def _take_lease(self) -> None:
-        if self._lease is None:
-            sidecar = read_sidecar(self.objects, self.layout)
-            self._write_ahead.number = max((*sidecar.records, *sidecar.stages, sidecar.folded), default=0) + 1
-            return
-        require_create_only(self._raw, self.layout.side())
-        self._lease.acquire()
-        self._write_ahead.number = self._lease.number
-
-    def _see_committed_state(self) -> None:
-        if not self._is_current or (self._lease is not None and not self._lease.follows_own):
-            self.reader.clear()
-            self.refresh()
-            self.catalog = self._write_ahead.recover(self.catalog)
-        self._new_groups = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
-        self.catalog = {**self.catalog, **self._new_groups}
+        self.commits.discard()
 
     def _noted(self, edits: Iterable[ChunkEdit]) -> Iterator[ChunkEdit]:
         size = 0
@@ -260,21 +203,6 @@ class Store:
             self.objects.create(self.layout.document(path), encode(consolidated(merged, path)))
         if "" in missing:
             self.refresh()
-
-    def _repair_leftovers(self) -> None:
-        sidecar = read_sidecar(self.objects, self.layout)
-        stamp = self.catalog[""]["attributes"].get(STAMP, 0)
-        if not sidecar.stages and not any(number > stamp for number in sidecar.records):
-            return
-        try:
-            self._take_lease()
-        except LeaseHeldError:
-            logger.warning("%s: another writer is at work, opening without repair", self.location.url)
-            return
-        try:
-            self._see_committed_state()
-        finally:
-            self.discard()
 
     def zarr_store(self) -> Any:  # noqa: ANN401 - zarr's ObjectStore is generic over obstore's stores
         """A read-only zarr store of the dataset."""

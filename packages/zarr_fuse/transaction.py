@@ -123,7 +123,7 @@ class Transaction:
         how = on_bad_rows or self._on_bad_rows
         if how not in CHOICES["ON_BAD_ROWS"]:
             raise OptionError(f"on_bad_rows is 'report' or 'fail', not {how!r}")
-        self._store.keep_lease()
+        self._store.commits.keep()
         report = add(self._merge(path), on_bad_rows=how, strict=self._store.options.local_logger)
         self.reports.append(report)
         return report
@@ -145,7 +145,7 @@ class Transaction:
         for merge in self._merges.values():
             documents |= merge.documents()
         record = CommitRecord(
-            number=store.number,
+            number=store.commits.number,
             nonce=secrets.token_hex(8),
             item_ids=self._item_ids,
             nodes=[path for path, merge in self._merges.items() if merge.rows],
@@ -160,7 +160,11 @@ class Transaction:
 
     def _complete(self, chunks: int) -> None:
         requests = self._store.objects.requests - self._requests_before
-        facts = {"chunks_written": chunks, "requests": requests, "snapshot": f"{self._store.number:08d}"}
+        facts = {
+            "chunks_written": chunks,
+            "requests": requests,
+            "snapshot": f"{self._store.commits.number:08d}",
+        }
         self.reports = [report.completed(**facts) for report in self.reports]
 
     def _require_new_items(self) -> None:

@@ -1,0 +1,75 @@
+"""Writing chunks ahead of the commit.
+
+A chunk goes to its final key at once only if every committed cell in it keeps its value, and only after an
+*intent* names it; all others go to the stage. So bytes beyond the committed extent are committed later or
+named by an intent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+
+from zarr_fuse.commit.edits import ChunkEdit, Stage
+from zarr_fuse.layout import Layout
+from zarr_fuse.objects import Objects
+
+BATCH_BYTES = 32 * 2**20  # encoded chunks held in memory before they are written
+
+
+class Staging:
+    """Writes the chunks of the transaction `number`; `renew` is called between batches."""
+
+    def __init__(self, objects: Objects, layout: Layout, number: int, renew: Callable[[], None]) -> None:
+        self._objects = objects
+        self._layout = layout
+        self._number = number
+        self._renew = renew
+
+    def write(self, edits: Iterable[ChunkEdit]) -> Stage:
+        """Write all chunks and tell where they went."""
+        stage = Stage()
+        for number, batch in enumerate(self._batches(edits, stage)):
+            self._renew()
+            direct = [edit for edit, _ in batch if edit.in_place]
+            if direct:
+                key = self._layout.stage(self._number, f"intent-{number:06d}.json")
+                self._objects.put(key, _intent(direct), durable=True)
+                stage.keys.append(key)
+            self._objects.put_many([self._target(edit, data, stage) for edit, data in batch], durable=True)
+        return stage
+
+    def _batches(self, edits: Iterable[ChunkEdit], stage: Stage) -> Iterator[list[tuple[ChunkEdit, bytes]]]:
+        batch, size = list[tuple[ChunkEdit, bytes]](), 0
+        for edit in edits:
+            stage.chunks += 1
+            if edit.cells is None:
+                stage.deleted.append(self._layout.chunk(edit.array.path, edit.index))
+                continue
+            data = edit.array.encode(edit.cells)
+            batch.append((edit, data))
+            size += len(data)
+            if size >= BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _target(self, edit: ChunkEdit, data: bytes, stage: Stage) -> tuple[str, bytes]:
+        final = self._layout.chunk(edit.array.path, edit.index)
+        if edit.in_place:
+            return final, data
+        key = self._layout.stage(self._number, f"{len(stage.staged):08d}")
+        stage.staged.append((key, final))
+        stage.keys.append(key)
+        return key, data
+
+
+def intended(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Array paths and chunk indices that an intent names."""
+    for path, index in json.loads(data):
+        yield path, tuple(index)
+
+
+def _intent(edits: Iterable[ChunkEdit]) -> bytes:
+    return json.dumps([[edit.array.path, list(edit.index)] for edit in edits]).encode()
