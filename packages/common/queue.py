@@ -1,8 +1,9 @@
 """The queue: items wait in `accepted`, and end in `processed` or `failed` with their outcome beside them.
 
-An item is a payload object and a metadata object. The payload is the commit: it is written last and removed
-first, so that whoever lists a payload finds its metadata. A crash may leave an item in two places; the later
-one (`accepted` < `failed` < `processed`) is the true one, and the next `settle` removes the other.
+An item is a payload object and a metadata object. The payload is the commit: it is written last, so that
+whoever lists a payload finds its metadata. A crash may leave an item in two places; the later one
+(`accepted` < `failed` < `processed`) is the true one, and the next `settle` removes the other. What is left
+behind by a move loses its metadata first: a payload is listed again and cleared away, lone metadata is not.
 """
 
 from __future__ import annotations
@@ -138,10 +139,10 @@ class Queue:
     def metadata(self, item: QueuedItem) -> ItemMetadata | None:
         """The item's metadata; None if the item is foreign, `MetadataError` if it cannot be read.
 
-        Where a removal was cut short, what a later place of the item says is taken.
+        Where a removal was cut short, what the other places of the item say is taken, the latest first.
         """
-        places = [state for state in ItemState if _rank(state) >= _rank(item.state)]
-        for state in places:
+        others = [state for state in reversed(ItemState) if state is not item.state]
+        for state in (item.state, *others):
             try:
                 return _read_metadata(item, self.storage.get(item.in_state(state).metadata_key))
             except ObjectMissingError:
@@ -198,7 +199,7 @@ class Queue:
     def _leave(self, moves: Sequence[Move]) -> None:
         places = [place for move in moves for place in _left_behind(move)]
         self.storage.delete(
-            [place.payload_key for place in places] + [place.metadata_key for place in places]
+            [place.metadata_key for place in places] + [place.payload_key for place in places]
         )
 
     def find(self, item_id: str) -> QueuedItem | None:
@@ -269,10 +270,6 @@ def _read_metadata(item: QueuedItem, data: bytes) -> ItemMetadata:
             f"the metadata of {item.item_id} cannot be read: {place} {first['msg']}"
         ) from None
     return metadata if metadata.item_id else metadata.model_copy(update={"item_id": item.item_id})
-
-
-def _rank(state: ItemState) -> int:
-    return list(ItemState).index(state)
 
 
 def _left_behind(move: Move) -> list[QueuedItem]:

@@ -1,4 +1,7 @@
-"""A storage that dies at a chosen call: before the call, or after it with the answer lost."""
+"""A storage that dies at a chosen call: before the call, or after it with the answer lost.
+
+A bulk deletion counts as one call a key, as on a local folder.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,8 @@ class FaultyStorage(ObjectStorage):
         return self._guard(lambda: super(FaultyStorage, self).copy(source, target, size_bytes))
 
     def delete(self, keys):
-        return self._guard(lambda: super(FaultyStorage, self).delete(keys))
+        for key in keys:
+            self._guard(lambda key=key: super(FaultyStorage, self).delete([key]))
 
     def list(self, prefix, after=None):
         return self._guard(lambda: iter([*super(FaultyStorage, self).list(prefix, after)]))

@@ -138,6 +138,12 @@ def test_metadata_is_found_where_a_removal_was_cut_short(queue):
     assert queue.metadata(item).outcome.state == "failed"
 
 
+def test_metadata_is_found_where_a_requeue_was_cut_short(queue):
+    item = queue.accept(metadata_of(), b"1")
+    queue.storage.copy(item.payload_key, item.in_state(FAILED).payload_key)
+    assert queue.metadata(queue.find(item.item_id)).item_id == item.item_id
+
+
 def test_payload_without_metadata_is_foreign(queue):
     queue.storage.put("accepted/weather/dropped by hand.csv", b"1")
     (item,) = queue.items(ACCEPTED)

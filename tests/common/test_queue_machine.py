@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from packages.common import queue as queue_module
-from packages.common.keys import ItemState, new_item_id
+from packages.common.keys import ItemState, new_item_id, parse_key
 from packages.common.models.metadata_model import ItemMetadata, Outcome
 from packages.common.queue import Move, Queue
 from tests.common.faulty_storage import CrashError, memory_storage
@@ -18,7 +18,7 @@ from tests.common.faulty_storage import CrashError, memory_storage
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ACCEPTED, FAILED, PROCESSED = ItemState.ACCEPTED, ItemState.FAILED, ItemState.PROCESSED
 
-crash_points = st.none() | st.tuples(st.integers(0, 12), st.booleans())
+crash_points = st.none() | st.tuples(st.integers(0, 20), st.booleans())
 dice = st.randoms(use_true_random=False)
 
 
@@ -104,6 +104,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert set(self.promised) <= set(ids)
         for item_id, state in places:
             assert state is (PROCESSED if item_id in self.ledger else FAILED)
+        lonely = {parse_key(key).item_id for key in self.queue.aborted(older_than=timedelta(seconds=-5))}
+        assert not lonely & set(ids)
+        assert not lonely & set(self.promised)
 
 
 @pytest.fixture(autouse=True)
