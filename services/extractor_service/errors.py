@@ -19,11 +19,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from packages.common.errors import IngressError
+from packages.common.errors import IngressError, StorageAccessError
 from packages.common.models.metadata_model import ItemError
-from zarr_fuse.errors import UpdateRefusedError, ZarrFuseError
+from zarr_fuse.errors import (
+    AccessDeniedError,
+    CorruptStoreError,
+    UnsafeStoreError,
+    UpdateRefusedError,
+    ZarrFuseError,
+)
 from zarr_fuse.report import RejectedRow
 
+NO_ITEM_AT_FAULT = (AccessDeniedError, CorruptStoreError, StorageAccessError, UnsafeStoreError)
+"""What is wrong with credentials, bucket or store must not send a whole queue to `failed`."""
 REASON_LIMIT = 4000  # characters of a reason that are stored with an item
 
 
@@ -90,7 +98,9 @@ class SweepTroubleError(IngressError):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later by itself; errors of the system count as passing."""
+    """Whether the item may be merged as it is: later by itself, or once an operator mended the storage."""
+    if isinstance(error, NO_ITEM_AT_FAULT):
+        return True
     return bool(getattr(error, "retryable", isinstance(error, OSError | MemoryError)))
 
 

@@ -141,7 +141,7 @@ def test_trouble_of_the_machine_is_transient(error: Exception) -> None:
 def test_sick_store_is_not_searched_for_culprits() -> None:
     root = FakeRoot(commit_fails=lambda values: CorruptStoreError("arrays disagree"))
     verdicts = merge(root, [frame(value) for value in range(8)])
-    assert set(kinds(verdicts).values()) == {"permanent"}
+    assert set(kinds(verdicts).values()) == {"transient"}
     assert root.blocks == 1
 
 

@@ -273,9 +273,9 @@ def test_store_that_cannot_be_opened_keeps_no_other(site: Site, monkeypatch: pyt
 
     monkeypatch.setattr(sweep_module, "open_root", opened)
     report = sweep(site.settings)
-    assert (report.processed, report.failed) == (1, 1)
-    assert site.error(bad) == ("access_denied", "the storage refuses these credentials")
-    assert site.states()[good] == ["processed"]
+    assert (report.processed, report.retried, report.failed) == (1, 1, 0)
+    assert report.failures[0].message == "the storage refuses these credentials"
+    assert site.states() == {bad: ["accepted"], good: ["processed"]}
 
 
 def test_crash_of_the_pipeline_in_one_store_is_told_and_keeps_no_other(
