@@ -18,7 +18,7 @@ demo: env
 	  $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT))
 
 test: env
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PY) -m pytest -n 2
 
 lint: env
 	$(PY) -m ruff check .
