@@ -5,14 +5,18 @@ from __future__ import annotations
 import difflib
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from zarr_fuse.errors import SchemaError, SchemaWarning
 
 Key = str | int
+P = ParamSpec("P")
+Made = TypeVar("Made")
+Other = TypeVar("Other")
 
 
 def default_logger() -> logging.Logger:
@@ -21,17 +25,27 @@ def default_logger() -> logging.Logger:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """Something wrong or doubtful in a document; the message starts with the place."""
+
+    severity: Literal["error", "warning"]
+    message: str
+
+
+@dataclass(frozen=True)
 class SchemaCtx:
     """A place in a schema document, such as `river.yaml:upper/VARS/stage/unit`.
 
     Warnings go to `logger`, or to `warnings.warn` as `SchemaWarning` where it is None. `stored` marks what
-    was read back from a store: what an older writer put there is worth a warning, not an error.
+    was read back from a store: what an older writer put there is worth a warning, not an error. Where
+    `problems` is a list, errors and warnings are kept there instead, and reading goes on.
     """
 
     addr: tuple[Key, ...] = ()
     file: str | None = None
     logger: logging.Logger | None = None
     stored: bool = False
+    problems: list[Problem] | None = field(default=None, compare=False, repr=False)
 
     @property
     def path(self) -> str:
@@ -64,10 +78,36 @@ class SchemaCtx:
 
     def warning(self, message: str) -> None:
         """Tell that this place is understood but should be written differently."""
-        if self.logger is None:
+        if self.problems is not None:
+            self.problems.append(Problem("warning", f"{self}: {message}"))
+        elif self.logger is None:
             warnings.warn(f"{self}: {message}", SchemaWarning, stacklevel=2)
         else:
             self.logger.warning("%s: %s", self, message)
+
+    def keep(self, error: SchemaError) -> None:
+        """Keep an error where problems are kept, else raise it."""
+        if self.problems is None:
+            raise error
+        self.problems.append(Problem("error", error.message))
+
+    def tried(
+        self, otherwise: Other, make: Callable[P, Made], *args: P.args, **kwargs: P.kwargs
+    ) -> Made | Other:
+        """What `make` returns, or `otherwise` after an error where problems are kept."""
+        try:
+            return make(*args, **kwargs)
+        except SchemaError as error:
+            self.keep(error)
+        return otherwise
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Go on after an error inside where problems are kept."""
+        try:
+            yield
+        except SchemaError as error:
+            self.keep(error)
 
 
 @dataclass(frozen=True)

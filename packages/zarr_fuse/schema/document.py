@@ -90,7 +90,13 @@ def read_document(model: type[Model], raw: Mapping[str, Any], ctx: SchemaCtx) ->
     except pydantic.ValidationError as error:
         found = [_problem(detail, model, raw, ctx) for detail in error.errors(include_url=False)]
     found.sort(key=lambda problem: not isinstance(problem, UnknownKeyError))
-    raise type(found[0])("\n".join(dict.fromkeys(problem.message for problem in found))) from None
+    distinct = {problem.message: problem for problem in found}
+    if ctx.problems is None:
+        raise type(found[0])("\n".join(distinct)) from None
+    *others, last = distinct.values()
+    for problem in others:
+        ctx.keep(problem)
+    raise last from None
 
 
 def _problem(detail: Any, model: type[Document], raw: Mapping[str, Any], ctx: SchemaCtx) -> SchemaError:  # noqa: ANN401

@@ -11,6 +11,7 @@ from zarr_fuse.schema.context import SchemaCtx
 from zarr_fuse.schema.document import CoordDocument, VariableDocument, read_document
 from zarr_fuse.schema.legacy import modernised
 from zarr_fuse.schema.range_parsing import RangeOwner, label_type, parse_range
+from zarr_fuse.schema.ranges import InfRange
 from zarr_fuse.schema.steps import parse_steps
 from zarr_fuse.schema.types import DType, parse_dtype
 from zarr_fuse.schema.unit_forms import parse_unit, warn_of_summer_time
@@ -31,9 +32,8 @@ def build_variable(name: str, raw: Mapping[str, Any], ctx: SchemaCtx) -> Variabl
     """The variable that an entry of VARS describes."""
     ctx = _marked(raw, ctx)
     document = read_document(VariableDocument, modernised(raw, name, ctx), ctx)
-    return Variable(
-        name=name, coords=_names(document.coords, ctx.dive("coords")), **_common(document, name, ctx)
-    )
+    coords = ctx.tried((), _names, document.coords, ctx.dive("coords"))
+    return Variable(name=name, coords=coords, **_common(document, name, ctx))
 
 
 def build_coord(name: str, raw: Mapping[str, Any], ctx: SchemaCtx) -> Coord:
@@ -41,13 +41,13 @@ def build_coord(name: str, raw: Mapping[str, Any], ctx: SchemaCtx) -> Coord:
     ctx = _marked(raw, ctx)
     document = read_document(CoordDocument, modernised(raw, name, ctx), ctx)
     if document.coords is not None and _names(document.coords, ctx.dive("coords")) != (name,):
-        raise ctx.dive("coords").error(f"a coordinate lies over itself, not over {document.coords!r}")
+        ctx.keep(ctx.dive("coords").error(f"a coordinate lies over itself, not over {document.coords!r}"))
     composed = tuple(document.composed or ()) or (name,)
     common = _common(document, name, ctx)
     if len(composed) > 1:
         common |= _composed_type(document, ctx)
     elif composed != (name,):
-        raise ctx.dive("composed").error("a composed coordinate needs at least two variables")
+        ctx.keep(ctx.dive("composed").error("a composed coordinate needs at least two variables"))
     return _coord(name, composed, common, document, ctx)
 
 
@@ -56,11 +56,16 @@ def _coord(
 ) -> Coord:
     chunk_size = document.chunk_size or 1024
     if document.shard_size is not None and document.shard_size % chunk_size:
-        raise ctx.dive("shard_size").error(f"{document.shard_size} is no multiple of chunk_size {chunk_size}")
+        ctx.keep(
+            ctx.dive("shard_size").error(f"{document.shard_size} is no multiple of chunk_size {chunk_size}")
+        )
     in_order = len(composed) == 1 if document.sorted is None else document.sorted
     if in_order and len(composed) > 1:
         ctx.dive("sorted").warning("a composed axis is never sorted")
         in_order = False
+    unit, limits_ctx = common["unit"], ctx.dive("step_limits")
+    any_new = parse_steps("any_new", unit, limits_ctx)
+    steps = ctx.tried(any_new, parse_steps, document.step_limits, unit, limits_ctx)
     coord = Coord(
         name=name,
         coords=(name,),
@@ -68,32 +73,35 @@ def _coord(
         composed=composed,
         chunk_size=chunk_size,
         shard_size=document.shard_size,
-        step_limits=parse_steps(document.step_limits, common["unit"], ctx.dive("step_limits")),
+        step_limits=steps,
         sorted=in_order,
     )
     if coord.step_limits.steps_in(coord.unit) and not coord.step_bounds and not ctx.stored:
-        ctx.dive("step_limits").warning("step limits need a sorted axis of numbers or times; ignored here")
+        limits_ctx.warning("step limits need a sorted axis of numbers or times; ignored here")
     return coord
 
 
 def _common(document: VariableDocument, name: str, ctx: SchemaCtx) -> dict[str, Any]:
+    attrs: dict[str, Any] = ctx.tried({}, _attrs, document, ctx)
+    same = document.source_unit is None or document.source_unit == document.unit
+    given = None if same else document.source_unit
+    source = ctx.tried(NoneUnit(), parse_unit, given, ctx.dive("source_unit"))
     unit = parse_unit(document.unit, ctx.dive("unit"))
     warn_of_summer_time(unit, ctx.dive("unit"))
-    same = document.source_unit is None or document.source_unit == document.unit
-    source_unit = unit if same else parse_unit(document.source_unit, ctx.dive("source_unit"))
+    source_unit = unit if same else source
     dtype = _type(document, unit, ctx)
     df_col = name if document.df_col is None else document.df_col
-    na_value = _na_value(document, dtype, ctx)
+    na_value = ctx.tried(dtype.default_na if dtype else None, _na_value, document, dtype, ctx)
     owner = RangeOwner(dtype, na_value, unit, source_unit, df_col)
     return {
         "unit": unit,
         "source_unit": source_unit,
         "type": dtype,
         "na_value": na_value,
-        "range": parse_range(document.range, owner, ctx.dive("range")),
+        "range": ctx.tried(InfRange(), parse_range, document.range, owner, ctx.dive("range")),
         "df_col": df_col,
         "description": document.description,
-        "attrs": _attrs(document, ctx),
+        "attrs": attrs,
     }
 
 

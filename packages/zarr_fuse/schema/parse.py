@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from typing import Any
 
 from zarr_fuse.schema.context import ContextCfg, SchemaCtx
@@ -12,52 +13,64 @@ from zarr_fuse.schema.entries import build_coord, build_variable, default_coord
 from zarr_fuse.schema.variable import Coord, Variable
 
 SECTIONS = ("ATTRS", "VARS", "COORDS")
-_RESERVED_NAMES = frozenset({"", ".", "..", "zarr.json"})
+RESERVED_NAMES = frozenset({"", ".", "..", "zarr.json"})
+RESERVED_KEYS = r"^(__structure__$|__empty__$|__zf_)"
 
 
 def build_nodeschema(content: ContextCfg) -> NodeSchema:
     """The schema of a node and all below; SchemaError names the place of the first thing wrong."""
-    raw, ctx = _mapping(content)
-    children = [key for key in raw if key not in SECTIONS]
-    ds = _dataset(content)
+    raw, ctx = _mapping(content), content.schema_ctx
+    ds = ctx.tried(DatasetSchema(), _dataset, content)
     groups = {}
-    for name in children:
-        _check_name(name, ctx)
-        if name in ds.VARS or name in ds.COORDS:
-            raise ctx.dive(name).error("a child node and an array cannot have the same name")
-        groups[name] = build_nodeschema(content[name])
+    for name in (key for key in raw if key not in SECTIONS):
+        with ctx.attempt():
+            _check_name(name, ctx)
+            if name in ds.VARS or name in ds.COORDS:
+                raise ctx.dive(name).error("a child node and an array cannot have the same name")
+            groups[name] = build_nodeschema(content[name])
     return NodeSchema(ds, groups)
 
 
 def _dataset(content: ContextCfg) -> DatasetSchema:
-    raw_vars, vars_ctx = _mapping(content.get("VARS"))
-    raw_coords, coords_ctx = _mapping(content.get("COORDS"))
-    for name, entry_ctx in [(n, vars_ctx) for n in raw_vars] + [(n, coords_ctx) for n in raw_coords]:
-        _check_name(name, entry_ctx)
+    attrs: dict[str, Any] = content.schema_ctx.tried({}, _attrs, content.get("ATTRS"))
+    raw_vars, vars_ctx = _entries(content.get("VARS"))
+    raw_coords, coords_ctx = _entries(content.get("COORDS"))
     names = _coordinate_names(raw_vars, raw_coords)
-    variables = {
-        name: build_variable(name, entry, vars_ctx.dive(name))
-        for name, entry in raw_vars.items()
-        if name not in names
-    }
+    variables: dict[str, Variable] = {}
+    for name in (name for name in raw_vars if name not in names):
+        with vars_ctx.attempt():
+            variables[name] = build_variable(name, raw_vars[name], vars_ctx.dive(name))
     for coord in (coord for variable in variables.values() for coord in variable.coords):
-        _check_name(coord, vars_ctx)
-        names.setdefault(coord)
-    coords = {
-        name: _coordinate(name, raw_vars.get(name), raw_coords.get(name), coords_ctx, vars_ctx)
-        for name in names
-    }
-    _check_components(coords, variables, coords_ctx)
-    return DatasetSchema(_attrs(content.get("ATTRS")), coords, variables)
+        with vars_ctx.attempt():
+            _check_name(coord, vars_ctx)
+            names.setdefault(coord)
+    coords: dict[str, Coord] = {}
+    for name in names:
+        with coords_ctx.attempt():
+            coords[name] = _coordinate(name, raw_vars.get(name), raw_coords.get(name), coords_ctx, vars_ctx)
+    _check_components(coords, variables, raw_vars.keys() - variables.keys() - names.keys(), coords_ctx)
+    return DatasetSchema(attrs, coords, variables)
+
+
+def _entries(content: ContextCfg) -> tuple[dict[str, Any], SchemaCtx]:
+    """The entries of VARS or COORDS that have a possible name."""
+    ctx = content.schema_ctx
+    raw: Mapping[Any, Any] = ctx.tried({}, _mapping, content)
+    named = {}
+    for name, entry in raw.items():
+        with ctx.attempt():
+            _check_name(name, ctx)
+            named[name] = entry
+    return named, ctx
 
 
 def _attrs(content: ContextCfg) -> dict[str, Any]:
-    raw, ctx = _mapping(content)
+    raw, ctx = _mapping(content), content.schema_ctx
     for key in raw:
         if not isinstance(key, str):
-            raise ctx.error(f"the key {key!r} is not text; put it in quotes")
-        if key in {"__structure__", "__empty__"} or key.startswith("__zf_"):
-            raise ctx.dive(key).error("this name has a meaning of its own in stored groups")
+            ctx.keep(ctx.error(f"the key {key!r} is not text; put it in quotes"))
+        elif re.match(RESERVED_KEYS, key):
+            ctx.keep(ctx.dive(key).error("this name has a meaning of its own in stored groups"))
     return {key: copy.deepcopy(value) for key, value in raw.items() if key != "VERSION"}
 
 
@@ -89,37 +102,43 @@ def _coordinate(
     return build_coord(name, {**(in_coords or {}), **spoken}, ctx)
 
 
-def _check_components(coords: Mapping[str, Coord], variables: Mapping[str, Variable], ctx: SchemaCtx) -> None:
-    for coord in coords.values():
+def _check_components(
+    coords: Mapping[str, Coord], variables: Mapping[str, Variable], unread: Set[str], ctx: SchemaCtx
+) -> None:
+    """Whether composed coordinates and their variables fit; `unread` variables have an error of their own."""
+    for coord in (coord for coord in coords.values() if coord.is_composed):
         where = ctx.dive(coord.name, "composed")
-        if not coord.is_composed:
-            continue
         if len(set(coord.composed)) != len(coord.composed):
-            raise where.error("a variable is named twice")
-        for name in coord.composed:
-            if name not in variables:
-                raise where.error(f"there is no variable {name!r}")
-            if variables[name].coords != (coord.name,):
-                raise where.error(f"the variable {name!r} must lie over {coord.name!r} alone")
-            dtype = variables[name].type
-            if dtype is not None and dtype.kind == "c":
-                raise where.error(f"the complex variable {name!r} cannot be part of a position")
+            where.keep(where.error("a variable is named twice"))
+        for name in (name for name in coord.composed if name not in unread):
+            with where.attempt():
+                _check_component(name, coord, variables, where)
+
+
+def _check_component(name: str, coord: Coord, variables: Mapping[str, Variable], where: SchemaCtx) -> None:
+    if name not in variables:
+        raise where.error(f"there is no variable {name!r}")
+    if variables[name].coords != (coord.name,):
+        raise where.error(f"the variable {name!r} must lie over {coord.name!r} alone")
+    dtype = variables[name].type
+    if dtype is not None and dtype.kind == "c":
+        raise where.error(f"the complex variable {name!r} cannot be part of a position")
 
 
 def _check_name(name: object, ctx: SchemaCtx) -> None:
     if not isinstance(name, str):
         raise ctx.error(f"the name {name!r} is not text; put it in quotes")
-    if name in _RESERVED_NAMES or "/" in name or name.startswith("__"):
+    if name in RESERVED_NAMES or "/" in name or name.startswith("__"):
         raise ctx.dive(name).error(
-            f"{name!r} cannot be a name: no slash, no leading __, not {sorted(_RESERVED_NAMES)}"
+            f"{name!r} cannot be a name: no slash, no leading __, not {sorted(RESERVED_NAMES)}"
         )
 
 
-def _mapping(content: ContextCfg) -> tuple[Mapping[Any, Any], SchemaCtx]:
+def _mapping(content: ContextCfg) -> Mapping[Any, Any]:
     raw = content.value()
     if raw is None:
-        return {}, content.schema_ctx
+        return {}
     if not isinstance(raw, Mapping):
         hint = "; text is always YAML, a file is given as a Path" if isinstance(raw, str) else ""
         raise content.schema_ctx.error(f"expected a mapping, not {raw!r}{hint}")
-    return raw, content.schema_ctx
+    return raw

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import yaml
 
-from zarr_fuse.schema.context import ContextCfg, SchemaCtx
+from zarr_fuse.schema.context import ContextCfg, Problem, SchemaCtx
 from zarr_fuse.schema.dataset import DatasetSchema, NodeSchema
 from zarr_fuse.schema.forms import dump_yaml
 from zarr_fuse.schema.parse import build_nodeschema
@@ -37,9 +37,24 @@ def deserialize(
     if isinstance(source, NodeSchema):
         return source
     name = str(source) if isinstance(source, Path) and source_description is None else source_description
-    ctx = SchemaCtx(file=name, logger=log)
-    raw = source if isinstance(source, Mapping) else _loaded(_text(source, ctx), ctx)
-    return build_nodeschema(ContextCfg(raw, ctx))
+    return _built(source, SchemaCtx(file=name, logger=log))
+
+
+def check(source: Path | str | bytes, source_description: str | None = None) -> list[Problem]:
+    """Everything wrong or doubtful in a document, in the order in which it is read.
+
+    An entry is read as far as its errors allow, so that correcting one may reveal another.
+
+    Args:
+        source: a file (`Path`), or the text of a document.
+        source_description: stands for the file name in messages.
+    """
+    name = str(source) if isinstance(source, Path) and source_description is None else source_description
+    problems: list[Problem] = []
+    ctx = SchemaCtx(file=name, problems=problems)
+    with ctx.attempt():
+        _built(source, ctx)
+    return problems
 
 
 def serialize(schema: NodeSchema | DatasetSchema, path: str | Path | None = None) -> str:
@@ -52,6 +67,11 @@ def serialize(schema: NodeSchema | DatasetSchema, path: str | Path | None = None
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
     return text
+
+
+def _built(source: object, ctx: SchemaCtx) -> NodeSchema:
+    raw = source if isinstance(source, Mapping) else _loaded(_text(source, ctx), ctx)
+    return build_nodeschema(ContextCfg(raw, ctx))
 
 
 def _text(source: object, ctx: SchemaCtx) -> str:

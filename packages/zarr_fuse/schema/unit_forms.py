@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from zarr_fuse.errors import SchemaError
@@ -10,6 +11,7 @@ from zarr_fuse.schema.document import TimeUnitDocument
 from zarr_fuse.units import TICKS, AnyUnit, DateTimeUnit, NoneUnit, UndefinedUnitError, Unit
 from zarr_fuse.zones import has_summer_time
 
+_BARE_POWER = re.compile(r"(?<=[^\W\d_])([+-]?[1-9])(?![\d.])")
 _EASILY_MISTAKEN = {"C": ("coulomb", "degC"), "D": ("debye", "day")}
 
 
@@ -25,10 +27,23 @@ def parse_unit(given: str | TimeUnitDocument | None, ctx: SchemaCtx) -> AnyUnit:
     try:
         return Unit(given)
     except UndefinedUnitError as error:
+        message = f"{error.message}{_power_hint(given)}"
         if not ctx.stored:
-            raise ctx.error(error.message, UndefinedUnitError) from None
-        ctx.warning(f"{error.message}; read as no unit")
+            raise ctx.error(message, UndefinedUnitError) from None
+        ctx.warning(f"{message}; read as no unit")
         return NoneUnit()
+
+
+def _power_hint(text: str) -> str:
+    """How to write a unit such as `m3/s` or `kg m-3`, if that is what its digits mean."""
+    rewritten = _BARE_POWER.sub(r"**\1", text)
+    if rewritten == text:
+        return ""
+    try:
+        Unit(rewritten)
+    except UndefinedUnitError:
+        return ""
+    return f"; powers are written with **: did you mean {rewritten!r}?"
 
 
 def _time_unit(given: TimeUnitDocument, ctx: SchemaCtx) -> DateTimeUnit:
@@ -60,7 +75,7 @@ def step_unit(given: object, axis: AnyUnit, ctx: SchemaCtx) -> Unit:
     try:
         unit = Unit(name).delta_unit()
     except UndefinedUnitError as error:
-        raise ctx.error(error.message, UndefinedUnitError) from None
+        raise ctx.error(f"{error.message}{_power_hint(name)}", UndefinedUnitError) from None
     if not unit.is_compatible_with(own):
         raise ctx.error(f"a step in {given!r} does not fit an axis in {own}")
     return unit
