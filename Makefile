@@ -1,5 +1,4 @@
 PY := .venv/bin/python
-UV_VERSION = $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 
 .PHONY: env demo test lint bench lock
 
@@ -8,7 +7,8 @@ env: .venv/.ready
 .venv/.ready: requirements.lock pyproject.toml tools/newest_python.sh
 	rm -rf .venv
 	$$(sh tools/newest_python.sh) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
 	$(PY) -m uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	touch $@
