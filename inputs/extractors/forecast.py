@@ -85,7 +85,7 @@ def _row(entry: Element) -> dict[str, object]:
     details = [data["instant"]["details"]]
     if (next_hour := data.get("next_1_hours")) and (amounts := next_hour.get("details")):
         details.append(amounts)
-    return {"time": _time(entry["time"])} | _values(details)
+    return {"time": _time(entry["time"]), **_values(details)}
 
 
 def _values(details: Iterable[Element]) -> dict[str, float]:

@@ -6,10 +6,11 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -23,6 +24,7 @@ from packages.cli.demo_samples import IngressApi, Upload
 READY_TIMEOUT_S = 150.0
 MERGE_TIMEOUT_S = 180.0
 WIDTH_OF_FILES = 140
+EXIT_INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -38,15 +40,17 @@ def demo(
 ) -> None:
     """Start ingress and Airflow on this machine, load the sample data and show what became of it."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    for interruption in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(interruption, signal.default_int_handler)
     try:
         run(console, open_place(folder, port, airflow_port), once=once)
-    except DemoError as error:
-        console.print(Text.assemble(("The demo ended: ", "bold red"), str(error)))
+    except (DemoError, httpx.HTTPError) as error:
+        console.print(Text.assemble(("The demo ended: ", "bold red"), str(error)), soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        console.print("Stopped everything that was started.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        console.print("Everything that was started has ended.")
 
 
 def run(console: Console, place: DemoPlace, *, once: bool) -> None:
@@ -67,17 +71,19 @@ def run(console: Console, place: DemoPlace, *, once: bool) -> None:
         print_report(console, place, uploads)
         if not once:
             console.print("Everything stays up until Ctrl-C.")
-            children.wait_for_interrupt()
+            with suppress(KeyboardInterrupt):
+                children.wait_for_interrupt()
 
 
 def _merge(children: Children, ingress: IngressApi, airflow: AirflowApi, uploads: list[Upload]) -> None:
     run_id = airflow.trigger_sweep()
 
     def is_settled() -> bool:
-        for upload in uploads:
-            ingress.follow(upload)
-        if airflow.run_state(run_id) == "failed":
-            raise DemoError(f"the run {run_id} of the sweep DAG failed; its log is in the Airflow UI")
+        with suppress(httpx.TimeoutException):
+            for upload in uploads:
+                ingress.follow(upload)
+            if airflow.run_state(run_id) == "failed":
+                raise DemoError(f"the run {run_id} of the sweep DAG failed; its log is in the Airflow UI")
         return all(upload.is_settled for upload in uploads)
 
     children.wait_until(is_settled, "the sample data to be merged", MERGE_TIMEOUT_S)

@@ -47,14 +47,14 @@ class AirflowApi:
     """The calls of the Airflow API that a demo needs."""
 
     def __init__(self, place: DemoPlace) -> None:
-        self._client = httpx.Client(base_url=place.airflow_url, timeout=10, trust_env=False)
+        self._client = httpx.Client(base_url=place.airflow_url, timeout=30, trust_env=False)
         self._credentials = {"username": AIRFLOW_ADMIN, "password": place.secrets.airflow_password}
 
     def is_ready(self) -> bool:
         """Whether all components are healthy and the sweep DAG has been read."""
         try:
             return self._is_healthy() and self._knows_sweep()
-        except httpx.TransportError:
+        except httpx.HTTPError:
             return False
 
     def trigger_sweep(self) -> str:

@@ -27,7 +27,8 @@ def print_report(console: Console, place: DemoPlace, uploads: Iterable[Upload]) 
 
 def print_dataset(console: Console, place: DemoPlace) -> None:
     """Print the store as plain xarray shows it."""
-    with warnings.catch_warnings(), xr.set_options(display_expand_attrs=False):
+    short = xr.set_options(display_expand_attrs=False)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings(), short:
         warnings.simplefilter("ignore")
         with xr.open_datatree(place.folder / "store.zarr", engine="zarr") as tree:
             console.rule("The dataset, opened with xarray")
