@@ -1,4 +1,7 @@
-"""The queue against a model, with a crash possible between any two storage calls."""
+"""The queue against a model, with a crash possible between any two storage calls.
+
+What only housekeeping removes is metadata that never got its payload: of an upload or a requeue cut short.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,16 @@ dice = st.randoms(use_true_random=False)
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """`promised` holds the payload of every acknowledged item, `ledger` the ids that were merged."""
+    """`promised` holds the payload of every acknowledged item, `ledger` the ids that were merged, `torn`
+    those whose requeue was cut short.
+    """
 
     @initialize()
     def begin(self):
         self.queue = Queue(memory_storage())
         self.promised: dict[str, bytes] = {}
         self.ledger: set[str] = set()
+        self.torn: set[str] = set()
         self.made = 0
 
     def attempt(self, crash, act) -> bool:
@@ -77,7 +83,8 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(random=dice, crash=crash_points)
     def requeue(self, random, crash):
         found = self.queue.find(random.choice(sorted(self.promised)))
-        self.attempt(crash, lambda: self.queue.requeue(found))
+        if not self.attempt(crash, lambda: self.queue.requeue(found)):
+            self.torn.add(found.item_id)
 
     @rule(crash=crash_points)
     def housekeeping(self, crash):
@@ -105,8 +112,7 @@ class QueueMachine(RuleBasedStateMachine):
         for item_id, state in places:
             assert state is (PROCESSED if item_id in self.ledger else FAILED)
         lonely = {parse_key(key).item_id for key in self.queue.aborted(older_than=timedelta(seconds=-5))}
-        assert not lonely & set(ids)
-        assert not lonely & set(self.promised)
+        assert not lonely & set(ids) - self.torn
 
 
 @pytest.fixture(autouse=True)
