@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+Shell = Callable[[str], str]
 MARKED = re.compile(
     r"<!-- (?P<marker>[a-z]+)(?:: (?P<name>[\w.]+))? -->\n```\w+\n(?P<text>.*?)^```", re.M | re.S
 )
@@ -25,3 +29,16 @@ class Block:
 def blocks_of(page: Path, marker: str) -> list[Block]:
     found = (Block(**match.groupdict()) for match in MARKED.finditer(page.read_text(encoding="utf-8")))
     return [block for block in found if block.marker == marker]
+
+
+def commands(page: Path) -> list[Block]:
+    return [block for block in blocks_of(page, "run") if block.name is None]
+
+
+def environment(port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "PORT": str(port),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages")]),
+    }

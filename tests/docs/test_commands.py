@@ -1,102 +1,22 @@
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from moto.server import ThreadedMotoServer
 
-from tests.docs.blocks import ROOT, Block, blocks_of
-from tests.e2e.deployment import free_port, wait_until_ready
+from tests.docs.blocks import README, ROOT, Shell, blocks_of, commands, environment
 
-README = ROOT / "README.md"
-FIRST_DATASET = ROOT / "docs" / "how-to" / "first-dataset.md"
-QUEUE = ROOT / "docs" / "how-to" / "operate-the-queue.md"
+HOW_TO = ROOT / "docs" / "how-to"
+FIRST_DATASET = HOW_TO / "first-dataset.md"
+QUEUE = HOW_TO / "operate-the-queue.md"
+S3 = HOW_TO / "store-on-s3.md"
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the blocks call curl")
-Shell = Callable[[str], str]
-
-
-def wrapper(path: Path, arguments: str) -> None:
-    path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n', encoding="utf-8")
-    path.chmod(0o755)
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A folder in which pasted commands find what a clone has, and write beside nobody."""
-    shutil.copytree(ROOT / "inputs", tmp_path / "inputs")
-    commands = tmp_path / ".venv" / "bin"
-    commands.mkdir(parents=True)
-    wrapper(commands / "python", "")
-    wrapper(commands / "ingress", "-m packages.cli.main")
-    return tmp_path
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def shell(clone: Path, port: int) -> Shell:
-    def run(block: str) -> str:
-        pasted = block.replace("127.0.0.1:8000", f"127.0.0.1:{port}").replace(
-            "curl ", "curl --fail-with-body "
-        )
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", pasted],
-            cwd=clone,
-            env=environment(port),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{pasted}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    return run
-
-
-@pytest.fixture
-def service(clone: Path, port: int) -> Iterator[None]:
-    (block,) = (block for block in blocks_of(README, "run") if block.name == "service")
-    log = clone / "service.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            ["bash", "-c", block.text],
-            cwd=clone,
-            env=environment(port),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as started,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
-    ):
-        try:
-            wait_until_ready(client, started, log)
-            yield
-        finally:
-            os.killpg(started.pid, signal.SIGTERM)
-
-
-def environment(port: int) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": os.environ.get("HOME", "/"),
-        "PORT": str(port),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages")]),
-    }
-
-
-def commands(page: Path) -> list[Block]:
-    return [block for block in blocks_of(page, "run") if block.name is None]
 
 
 @pytest.mark.usefixtures("service")
@@ -167,3 +87,21 @@ def test_the_example_client_follows_its_upload(clone: Path, port: int) -> None:
         )
         assert client.communicate()[0] == "processed\n"
     assert client.returncode == 0
+
+
+@pytest.fixture
+def s3_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    httpx.put(f"{endpoint}/measurements", trust_env=False).raise_for_status()
+    yield endpoint
+    server.stop()
+
+
+def test_the_settings_for_s3_pass_the_check(clone: Path, shell: Shell, s3_endpoint: str) -> None:
+    (settings,), (check, *_) = blocks_of(S3, "settings"), commands(S3)
+    text = settings.text.replace("https://objects.example.net", s3_endpoint).replace("…", "key")
+    (clone / ".env").write_text(text, encoding="utf-8")
+    assert "wrong" not in shell(check.text)
+    assert "s3://measurements" in shell(check.text)
