@@ -33,7 +33,8 @@ _TICK_NS = {
     "us": 1000,
     "ns": 1,
 }
-_TICK = re.compile(r"([1-9]\d{0,6})?(D|h|m|s|ms|us|ns)", re.ASCII)
+TICK_PATTERN = rf"([1-9]\d{{0,6}})?({'|'.join(TICKS)})"
+_TICK = re.compile(TICK_PATTERN, re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zarr_fuse.errors import SchemaError
@@ -107,6 +107,7 @@ described = st.dictionaries(names, entries, max_size=3)
 nodes = st.fixed_dictionaries({}, optional={"VARS": described, "COORDS": described})
 
 
+@settings(deadline=None)
 @given(nodes | st.dictionaries(names, nodes | st.none() | st.just([1]), max_size=2))
 def test_the_check_finds_an_error_exactly_where_reading_fails(document):
     text = yaml.safe_dump(document, allow_unicode=True)

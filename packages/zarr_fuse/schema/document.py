@@ -21,8 +21,11 @@ class Document(BaseModel):
 class TimeUnitDocument(Document):
     """A unit of time: ticks on the wall clock of a zone."""
 
-    tick: str = Field("us", description="one of D h m s ms us ns; with a number, times are floored to it")
-    tz: str | None = Field(None, description="±HH:MM, an abbreviation or a zone name; UTC if absent")
+    tick: str = Field("us", description="span in which times are counted, one of D h m s ms us ns")
+    tz: str | None = Field(
+        "UTC",
+        description="zone of the wall clock: ±HH:MM, an abbreviation with one fixed offset, or a zone name",
+    )
     dayfirst: bool = Field(default=False, description="read 5/6/2024 as 5 June")
     yearfirst: bool = Field(default=True, description="read 21-12-31 as a day of 2021")
 
@@ -46,33 +49,69 @@ UnitDocument = Annotated[
 class RangeDocument(Document):
     """Accepted values: an interval or a list, in the unit of the variable."""
 
-    interval: Any = None
-    discrete: Any = None
+    interval: Any = Field(
+        None, description="accepted are min to max, both included; a third entry is the unit of the bounds"
+    )
+    discrete: Any = Field(
+        None,
+        description="accepted labels, or the name of a CSV file, beside the schema, with a column of them",
+    )
 
 
 class VariableDocument(Document):
     """A variable: values over its coordinates."""
 
-    coords: str | list[str]
-    unit: UnitDocument | None = None
-    type: str | None = None
-    na_value: int | float | str | None = None
-    range: RangeDocument | None = None
-    df_col: str | None = None
-    source_unit: UnitDocument | None = None
-    description: str | None = None
-    attrs: dict[str, Any] | None = None
+    coords: str | list[str] = Field(
+        description="the coordinate or coordinates, in axis order, that the values lie over; [] is a scalar"
+    )
+    unit: UnitDocument | None = Field(
+        None,
+        description='stored unit: text such as "m/s" ("" is dimensionless), a mapping for times, or null',
+    )
+    type: str | None = Field(
+        None,
+        description="stored type; by default that of the unit (float64 or times), else of the first table",
+    )
+    na_value: int | float | str | None = Field(
+        None,
+        description="what stands for a missing value: nan, min_int, max_int, a number or a text of the type",
+    )
+    range: RangeDocument | None = Field(
+        None, description="which values are accepted, after conversion into the unit"
+    )
+    df_col: str | None = Field(None, description="incoming column; by default the name")
+    source_unit: UnitDocument | None = Field(
+        None, description="unit of the incoming column; by default the stored one"
+    )
+    description: str | None = Field(None, description="a sentence for readers of the array")
+    attrs: dict[str, Any] | None = Field(
+        None,
+        description="further attributes of the array, such as standard_name",
+    )
 
 
 class CoordDocument(VariableDocument):
     """A coordinate: the labels along one axis."""
 
-    coords: str | list[str] | None = None  # type: ignore[assignment]
-    composed: list[str] | None = None
-    chunk_size: Annotated[int, Field(gt=0)] | None = None
-    shard_size: Annotated[int, Field(gt=0)] | None = None
-    sorted: bool | None = None
-    step_limits: Literal["any_new", "no_new"] | list[Any] | None = "any_new"
+    coords: str | list[str] | None = Field(  # type: ignore[assignment]
+        None, description="its own name, if anything"
+    )
+    composed: list[str] | None = Field(
+        None, description="two or more variables over this coordinate that together say where a position is"
+    )
+    chunk_size: Annotated[int, Field(gt=0)] | None = Field(
+        1024, description="chunk length along this axis, in all arrays over it"
+    )
+    shard_size: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="shard length along this axis, a multiple of chunk_size; by default no shards"
+    )
+    sorted: bool | None = Field(
+        None,
+        description="keep the axis in ascending order; a composed one keeps the order of appearance",
+    )
+    step_limits: Literal["any_new", "no_new"] | list[Any] | None = Field(
+        "any_new", description="which new labels are taken: any, none, or those at a distance of min to max"
+    )
 
 
 Model = TypeVar("Model", bound=Document)

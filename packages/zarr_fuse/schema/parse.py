@@ -13,7 +13,8 @@ from zarr_fuse.schema.entries import build_coord, build_variable, default_coord
 from zarr_fuse.schema.variable import Coord, Variable
 
 SECTIONS = ("ATTRS", "VARS", "COORDS")
-RESERVED_NAMES = frozenset({"", ".", "..", "zarr.json"})
+RESERVED_NAMES = frozenset({".", "..", "zarr.json"})
+NAME = r"^(?!__)[^/]+$"
 RESERVED_KEYS = r"^(__structure__$|__empty__$|__zf_)"
 
 
@@ -128,9 +129,9 @@ def _check_component(name: str, coord: Coord, variables: Mapping[str, Variable],
 def _check_name(name: object, ctx: SchemaCtx) -> None:
     if not isinstance(name, str):
         raise ctx.error(f"the name {name!r} is not text; put it in quotes")
-    if name in RESERVED_NAMES or "/" in name or name.startswith("__"):
+    if name in RESERVED_NAMES or not re.match(NAME, name):
         raise ctx.dive(name).error(
-            f"{name!r} cannot be a name: no slash, no leading __, not {sorted(RESERVED_NAMES)}"
+            f"{name!r} cannot be a name: not empty, no slash, no leading __, none of {sorted(RESERVED_NAMES)}"
         )
 
 

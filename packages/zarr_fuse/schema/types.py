@@ -20,6 +20,8 @@ _NAMED = (
 )
 _TEXT = re.compile(r"str(?:\[(\d+)\])?", re.ASCII)
 _TIME = re.compile(r"datetime64\[(\w+)\]", re.ASCII)
+TYPE_PATTERN = "|".join([*_ALIASES, *_NAMED, _TEXT.pattern, _TIME.pattern])
+"""What a document may name as type, as a regular expression for the whole text."""
 
 
 @dataclass(frozen=True)
