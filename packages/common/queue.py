@@ -12,66 +12,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from packages.common.errors import (
-    IngressError,
-    ItemNotFoundError,
-    MetadataError,
-    NodePathError,
-    ObjectMissingError,
-)
-from packages.common.keys import (
-    METADATA_SUFFIX,
-    ItemState,
-    checked_item_id,
-    extension_of,
-    metadata_key,
-    parse_key,
-    payload_key,
-)
+from packages.common.errors import IngressError, ItemNotFoundError, NodePathError, ObjectMissingError
+from packages.common.keys import METADATA_SUFFIX, ItemState, checked_item_id, parse_key
 from packages.common.models.metadata_model import ItemMetadata
+from packages.common.queue_items import Move, QueuedItem, left_behind, new_item, read_metadata
 from packages.common.s3io import ObjectStorage, Payload
+
+__all__ = ["ABORTED_AFTER", "Move", "Queue", "QueuedItem"]
 
 REQUESTS_IN_FLIGHT = 16
 ABORTED_AFTER = timedelta(hours=1)
 """Metadata without payload that is older than this belongs to an upload that was never acknowledged."""
 CLAIM_PATIENCE_S = 10.0
 CLAIM_POLL_S = 0.25
-
-
-class QueuedItem(NamedTuple):
-    """One item in one place of the queue."""
-
-    item_id: str
-    extension: str
-    state: ItemState
-    size_bytes: int = 0
-
-    @property
-    def payload_key(self) -> str:
-        """The key of its payload."""
-        return payload_key(self.state, self.item_id, self.extension)
-
-    @property
-    def metadata_key(self) -> str:
-        """The key of its metadata."""
-        return metadata_key(self.state, self.item_id, self.extension)
-
-    def in_state(self, state: ItemState) -> QueuedItem:
-        """The same item in another place."""
-        return self._replace(state=state)
-
-
-class Move(NamedTuple):
-    """An item, the metadata it takes along, and where it goes."""
-
-    item: QueuedItem
-    metadata: ItemMetadata
-    to_state: ItemState
 
 
 class Queue:
@@ -82,14 +36,14 @@ class Queue:
 
     def accept(self, metadata: ItemMetadata, payload: Payload) -> QueuedItem:
         """Store a new item under `metadata.item_id`; when this returns it is durable."""
-        item = _new_item(metadata, payload)
+        item = new_item(metadata, payload)
         self.storage.put(item.metadata_key, metadata.to_json())
         self.storage.put(item.payload_key, payload)
         return item
 
     async def accept_async(self, metadata: ItemMetadata, payload: Payload) -> QueuedItem:
         """Store a new item under `metadata.item_id`; when this returns it is durable."""
-        item = _new_item(metadata, payload)
+        item = new_item(metadata, payload)
         await self.storage.put_async(item.metadata_key, metadata.to_json())
         await self.storage.put_async(item.payload_key, payload)
         return item
@@ -102,7 +56,7 @@ class Queue:
         Creating the metadata is the claim. Where another replica holds it, its payload is awaited for
         `patience_s`; then that replica counts as dead and its place is taken.
         """
-        item = _new_item(metadata, payload)
+        item = new_item(metadata, payload)
         if self.find(metadata.item_id) is not None:
             return False
         if self.storage.create(item.metadata_key, metadata.to_json()):
@@ -144,7 +98,7 @@ class Queue:
         others = [state for state in reversed(ItemState) if state is not item.state]
         for state in (item.state, *others):
             try:
-                return _read_metadata(item, self.storage.get(item.in_state(state).metadata_key))
+                return read_metadata(item, self.storage.get(item.in_state(state).metadata_key))
             except ObjectMissingError:
                 continue
         return None
@@ -197,7 +151,7 @@ class Queue:
         return self.storage.head(item.in_state(ItemState.PROCESSED).payload_key) is not None
 
     def _leave(self, moves: Sequence[Move]) -> None:
-        places = [place for move in moves for place in _left_behind(move)]
+        places = [place for move in moves for place in left_behind(move)]
         self.storage.delete(
             [place.metadata_key for place in places] + [place.payload_key for place in places]
         )
@@ -251,33 +205,6 @@ class Queue:
 
     def _has_no_payload(self, key: str) -> bool:
         return self.storage.head(key.removesuffix(METADATA_SUFFIX)) is None
-
-
-def _new_item(metadata: ItemMetadata, payload: Payload) -> QueuedItem:
-    item_id = checked_item_id(metadata.item_id)
-    size_bytes = payload.stat().st_size if isinstance(payload, Path) else len(payload)
-    extension = extension_of(metadata.content_type, metadata.content_encoding)
-    return QueuedItem(item_id, extension, ItemState.ACCEPTED, size_bytes)
-
-
-def _read_metadata(item: QueuedItem, data: bytes) -> ItemMetadata:
-    try:
-        metadata = ItemMetadata.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise MetadataError(
-            f"the metadata of {item.item_id} cannot be read: {place} {first['msg']}"
-        ) from None
-    return metadata if metadata.item_id else metadata.model_copy(update={"item_id": item.item_id})
-
-
-def _left_behind(move: Move) -> list[QueuedItem]:
-    stays = move.to_state
-    others = [state for state in ItemState if state is not stays]
-    if stays is ItemState.FAILED:
-        others = [ItemState.ACCEPTED]
-    return [move.item.in_state(state) for state in others]
 
 
 def _attempt(act: Callable[[Move], bool], move: Move) -> bool | IngressError:

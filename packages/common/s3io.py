@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 import obstore
 from obstore import exceptions as ob
-from obstore.store import LocalStore
+from obstore.store import LocalStore, S3Store
 
 from packages.common.errors import (
     ConfigurationError,
@@ -26,8 +27,11 @@ from zarr_fuse.storage import Store, open_object_store, probe_create_only
 Payload: TypeAlias = bytes | Path
 """What is written: bytes, or a file to read them from."""
 
-PART_BYTES = 8 * 2**20
-PARTS_IN_FLIGHT = 4
+PART_BYTES = 5 * 2**20
+PARTS_IN_FLIGHT = 3
+"""Large objects go up in the smallest parts S3 takes, each done within the time of a request."""
+LARGE_REQUEST_S = 300.0
+"""A conditional write and a copy have no parts: where they concern more than one part they have this long."""
 SERVER_COPY_BYTES = 5 * 2**30
 """Above this size S3 copies no object in one request."""
 BULK_DELETE_KEYS = 1000
@@ -43,7 +47,8 @@ class ObjectStorage:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
-        self._store = _open(url, settings)
+        self._settings = settings
+        self._store = _open(url, settings, settings.s3_timeout_s / 2)
         self._files = LocalFiles(self._store) if isinstance(self._store, LocalStore) else None
 
     def get(self, key: str) -> bytes:
@@ -88,10 +93,19 @@ class ObjectStorage:
             with translated("create", key):
                 if self._files is not None:
                     return self._files.create(key, data)
-                obstore.put(self._store, key, data, mode="create", use_multipart=False)
+                obstore.put(self._store_for(_size_of(data)), key, data, mode="create", use_multipart=False)
         except (ob.AlreadyExistsError, ob.PreconditionError):
             return False
         return True
+
+    def _store_for(self, size_bytes: int | None) -> Store:
+        return self._store if (size_bytes or 0) <= PART_BYTES else self._patient_store
+
+    @cached_property
+    def _patient_store(self) -> Store:
+        """The same storage, for requests that take long."""
+        remote = isinstance(self._store, S3Store)
+        return _open(self.url, self._settings, LARGE_REQUEST_S) if remote else self._store
 
     async def create_async(self, key: str, data: Payload) -> bool:
         """Write an object only if there is none; False if there is one. Always one single request."""
@@ -121,11 +135,12 @@ class ObjectStorage:
             elif (size_bytes or 0) > SERVER_COPY_BYTES:
                 asyncio.run(self._copy_by_parts(source, target))
             else:
-                obstore.copy(self._store, source, target)
+                obstore.copy(self._store_for(size_bytes), source, target)
 
     async def _copy_by_parts(self, source: str, target: str) -> None:
-        found = (await obstore.get_async(self._store, source)).stream(min_chunk_size=PART_BYTES)
-        await obstore.put_async(self._store, target, found, chunk_size=8 * PART_BYTES, max_concurrency=2)
+        store = self._patient_store
+        found = (await obstore.get_async(store, source)).stream(min_chunk_size=PART_BYTES)
+        await obstore.put_async(store, target, found, chunk_size=8 * PART_BYTES, max_concurrency=2)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, a thousand a request; a missing one is fine."""
@@ -172,14 +187,14 @@ class ObjectStorage:
             raise StorageUnavailableError(str(error)) from error
 
 
-def _open(url: str, settings: Settings) -> Store:
+def _open(url: str, settings: Settings, request_s: float) -> Store:
     keys = (settings.s3_access_key, settings.s3_secret_key)
     access_key, secret_key = (key.get_secret_value() if key is not None else None for key in keys)
-    half = settings.s3_timeout_s / 2
     bounds = {
-        "connect_timeout": min(5.0, half),
-        "read_timeout": half,
-        "retry_timeout": half,
+        "connect_timeout": min(5.0, settings.s3_timeout_s / 2),
+        "read_timeout": request_s,
+        "timeout": max(300.0, request_s),
+        "retry_timeout": settings.s3_timeout_s / 2,
         "max_retries": 3,
     }
     try:
@@ -193,6 +208,10 @@ def _open(url: str, settings: Settings) -> Store:
         )
     except OptionError as error:
         raise ConfigurationError(f"{_without_credentials(url)}: {error.message}") from None
+
+
+def _size_of(data: Payload) -> int:
+    return data.stat().st_size if isinstance(data, Path) else len(data)
 
 
 def _longest_key(text: str) -> str | None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
+import time
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -85,3 +89,26 @@ def silent_port() -> Iterator[int]:
     """A port whose server takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         yield server.getsockname()[1]
+
+
+class Slow(BaseHTTPRequestHandler):
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.8)
+        with contextlib.suppress(OSError):
+            self.send_response(200)
+            self.send_header("ETag", '"x"')
+            self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def slow_port() -> Iterator[int]:
+    """A port whose server takes 0.8 s for every PUT."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server.server_port
+        server.shutdown()

@@ -123,6 +123,13 @@ def test_large_objects_go_through(storage):
     assert storage.get("copied") == data
 
 
+def test_large_objects_are_created_once(storage):
+    data = os.urandom(6 * 2**20)
+    assert storage.create("large", data) is True
+    assert storage.create("large", data[:-1]) is False
+    assert storage.get("large") == data
+
+
 def test_copy_by_parts_gives_the_same_bytes(storage, monkeypatch):
     monkeypatch.setattr(s3io, "SERVER_COPY_BYTES", 10)
     data = os.urandom(9 * 2**20)
@@ -194,6 +201,13 @@ def test_silent_server_answers_within_the_timeout(silent_port):
     with pytest.raises(StorageUnavailableError):
         storage.put("k", b"1")
     assert time.monotonic() - started < 1.5
+
+
+def test_a_large_create_may_take_longer_than_a_small_request(slow_port):
+    settings = {"s3_endpoint_url": f"http://127.0.0.1:{slow_port}"}
+    assert unreachable(**settings).create("large", b"x" * (s3io.PART_BYTES + 1)) is True
+    with pytest.raises(StorageUnavailableError):
+        unreachable(**settings).create("small", b"x")
 
 
 def test_credentials_in_the_address_are_refused_and_not_repeated():
