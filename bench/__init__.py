@@ -1,0 +1,1 @@
+"""Benchmarks of the merge engine: `python -m bench --help`."""

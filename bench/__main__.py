@@ -1,0 +1,62 @@
+"""`python -m bench`: measure the merge engine against bare zarr and against xarray, in one run."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.cases import Case, cases
+from bench.machine import facts
+from bench.merge import FailedError, run
+from bench.results import Result
+from bench.table import facts_table, results_table
+
+
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller cases, one round: below a minute.")] = False,
+    case: Annotated[list[str] | None, typer.Option(help="Only this case; repeat for more.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there, too.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where stores are written, and removed again.")] = None,
+) -> None:
+    """Measure the merge engine against bare zarr and against xarray."""
+    console = Console()
+    chosen = _chosen(cases(quick=quick), case or [])
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name, console.status("") as status:
+        place = Path(name)
+        machine = facts(place)
+        results, failures = [], list[FailedError]()
+        for one in chosen:
+            try:
+                results.append(run(one, place / one.name, status.update, quick=quick))
+            except FailedError as error:
+                failures.append(error)
+    console.print(facts_table(machine))
+    console.print(results_table(results))
+    for failure in failures:
+        console.print(str(failure), markup=False)
+    if json_file:
+        json_file.write_text(json.dumps(_plain(machine, results), indent=1), encoding="utf-8")
+    if failures:
+        raise typer.Exit(1)
+
+
+def _chosen(known: list[Case], names: list[str]) -> list[Case]:
+    unknown = set(names) - {one.name for one in known}
+    if unknown:
+        raise typer.BadParameter(f"no case {sorted(unknown)}; there are {[one.name for one in known]}")
+    return [one for one in known if not names or one.name in names]
+
+
+def _plain(machine: dict[str, str], results: list[Result]) -> dict[str, object]:
+    measured = [asdict(one) | {"times_floor": one.floor, "verdicts": one.verdicts()} for one in results]
+    return {"machine": machine, "results": measured}
+
+
+if __name__ == "__main__":
+    typer.run(main)
