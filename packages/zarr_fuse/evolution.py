@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -12,10 +13,20 @@ from zarr_fuse.layout import join
 from zarr_fuse.schema import Coord, DatasetSchema, DiscreteRange, NodeSchema, Variable, deserialize
 from zarr_fuse.units import DateTimeUnit
 
-FIXED = ("unit", "type", "coords", "na_value")
+FIXED = ("unit", "type", "coords", "na_value", "range/discrete")
+"""Keys of a variable or coordinate that stored data rule out to change."""
 FIXED_OF_COORDS = ("composed", "sorted", "chunk_size", "shard_size")
 
 V = TypeVar("V", bound=Variable)
+
+
+@dataclass(frozen=True)
+class FixedDifference:
+    """A key of `FIXED` or `FIXED_OF_COORDS` that two schemas set differently."""
+
+    key: str
+    passed: Any
+    stored: Any
 
 
 def flatten(schema: NodeSchema, path: str = "") -> dict[str, DatasetSchema]:
@@ -61,38 +72,59 @@ def _stored(text: str, path: str) -> DatasetSchema:
 
 
 def _laid_over(passed: Mapping[str, V], stored: Mapping[str, V]) -> dict[str, V]:
-    """Everything of both; where the passed side leaves the type open, the stored one speaks."""
-    merged = {**stored, **passed}
-    for name in passed.keys() & stored.keys():
-        if passed[name].type is None:
-            merged[name] = passed[name].resolved(stored[name].type)
-    return merged
+    """Everything of both; where the passed side leaves something open, the stored one speaks."""
+    both = {name: _completed(passed[name], stored[name]) for name in passed if name in stored}
+    return {**stored, **passed, **both}
+
+
+def _completed(passed: V, stored: V) -> V:
+    kept: dict[str, Any] = {"attrs": {**stored.attrs, **passed.attrs}}
+    if passed.description is None:
+        kept["description"] = stored.description
+    if passed.type is None:
+        kept |= {"type": stored.type, "na_value": stored.na_value}
+    if isinstance(passed, Coord) and isinstance(stored, Coord) and passed.shard_size is None:
+        kept["shard_size"] = stored.shard_size
+    return replace(passed, **kept)
 
 
 def _differences(passed: DatasetSchema, stored: DatasetSchema, path: str) -> Iterator[str]:
     for kind, ours, theirs in (("COORDS", passed.COORDS, stored.COORDS), ("VARS", passed.VARS, stored.VARS)):
         for name in ours.keys() & theirs.keys():
-            yield from _changed(ours[name], theirs[name], join(path, kind, name))
+            place = join(path, kind, name)
+            for found in fixed_differences(ours[name], theirs[name]):
+                yield f"{place}/{found.key}: {found.passed} passed, {found.stored} stored"
     for name in (passed.COORDS.keys() & stored.VARS.keys()) | (passed.VARS.keys() & stored.COORDS.keys()):
         yield f"{join(path, name)}: a coordinate here and a variable there"
 
 
-def _changed(ours: Variable, theirs: Variable, place: str) -> Iterator[str]:
-    keys = FIXED + (FIXED_OF_COORDS if isinstance(ours, Coord) else ())
-    for key in keys:
-        left, right = getattr(ours, key), getattr(theirs, key)
-        if left is not None and right is not None and not _same(key, left, right):
-            yield f"{place}/{key}: {left} passed, {right} stored"
-    left, right = _labels(ours), _labels(theirs)
-    if left != right:
-        yield f"{place}/range: discrete labels {left} passed, {right} stored"
+def fixed_differences(passed: Variable, stored: Variable) -> Iterator[FixedDifference]:
+    """What differs between two variables, or two coordinates, although stored data rule it out.
+
+    What either side leaves open is not compared.
+    """
+    for key in FIXED + (FIXED_OF_COORDS if isinstance(passed, Coord) else ()):
+        if _follows(passed, key) and _follows(stored, key):
+            continue
+        left, right = _fixed_value(passed, key), _fixed_value(stored, key)
+        if left is not None and right is not None and not _same(left, right):
+            yield FixedDifference(key, left, right)
 
 
-def _same(key: str, left: Any, right: Any) -> bool:  # noqa: ANN401
-    if key == "unit" and isinstance(left, DateTimeUnit) and isinstance(right, DateTimeUnit):
+def _fixed_value(variable: Variable, key: str) -> Any:  # noqa: ANN401
+    if key == "range/discrete":
+        return variable.range.labels if isinstance(variable.range, DiscreteRange) else []
+    return getattr(variable, key)
+
+
+def _follows(variable: Variable, key: str) -> bool:
+    """Whether a value follows from the type, or from the unit of time, and so is no choice of its own."""
+    if key == "na_value" and variable.type is not None:
+        return _same(variable.na_value, variable.type.default_na)
+    return key == "type" and isinstance(variable.unit, DateTimeUnit)
+
+
+def _same(left: Any, right: Any) -> bool:  # noqa: ANN401
+    if isinstance(left, DateTimeUnit) and isinstance(right, DateTimeUnit):
         return left.stores_like(right)
     return bool(left == right) or (left != left and right != right)
-
-
-def _labels(variable: Variable) -> Any:  # noqa: ANN401
-    return list(variable.range.codes_to_labels) if isinstance(variable.range, DiscreteRange) else None
