@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from zarr_fuse.errors import ReadOnlyError
@@ -10,6 +11,9 @@ from zarr_fuse.options import resolve_options
 from zarr_fuse.schema import NodeSchema, deserialize
 from zarr_fuse.store import Store
 from zarr_fuse.transaction import Transaction
+
+SCHEMA_SUFFIXES = (".yaml", ".yml", ".json")
+LONGEST_PATH = 4096  # bytes Linux takes in a path
 
 
 def open_store(schema: Any = None, **options: Any) -> Node:  # noqa: ANN401 - path, text, bytes, file, mapping, NodeSchema
@@ -64,4 +68,13 @@ def _evolve(store: Store) -> None:
 
 
 def _schema(schema: Any) -> NodeSchema | None:  # noqa: ANN401
-    return None if schema is None or schema == {} else deserialize(schema)
+    if schema is None or schema == {}:
+        return None
+    return deserialize(Path(schema) if isinstance(schema, str) and _names_file(schema) else schema)
+
+
+def _names_file(text: str) -> bool:
+    """Whether text is the name of a schema file rather than a document."""
+    if "\n" in text or len(text) > LONGEST_PATH:
+        return False
+    return text.endswith(SCHEMA_SUFFIXES) or Path(text).is_file()

@@ -72,6 +72,16 @@ def test_stored_schema_is_enough_to_open_and_extend(survey):
     assert survey.dataset("n").x.values.tolist() == [1.0, 1.0, 2.0, 2.0]
 
 
+def test_one_line_of_text_may_name_the_file_of_the_schema(survey, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "river.yaml").write_text(river.SCHEMA)
+    (tmp_path / "river").write_text(river.SCHEMA)
+    for name in ("river.yaml", "river", str(tmp_path / "river.yaml")):
+        assert list(survey.open(name).children) == ["lower", "upper"]
+    with pytest.raises(FileNotFoundError):
+        survey.open("absent.yaml")
+
+
 def test_missing_store_is_an_error_when_it_may_not_be_created(survey, tmp_path):
     with pytest.raises(StoreNotFoundError):
         survey.open(None)
