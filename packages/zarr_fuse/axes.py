@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zarr_fuse.chunks import StoredArray
 from zarr_fuse.places import codes_of, place_labels
 from zarr_fuse.reader import ChunkReader
+from zarr_fuse.texts import Values, distinct, joined
 
 Ids = NDArray[np.int64]
 Labels = NDArray[Any]
@@ -41,11 +42,11 @@ class Axis(ABC):
         return self.stored + self.added
 
     @abstractmethod
-    def known(self, columns: Sequence[Labels]) -> NDArray[np.bool_]:
+    def known(self, columns: Sequence[Values]) -> NDArray[np.bool_]:
         """Which rows carry a label that is stored or already added, shape (rows,)."""
 
     @abstractmethod
-    def resolve(self, columns: Sequence[Labels]) -> Ids:
+    def resolve(self, columns: Sequence[Values]) -> Ids:
         """Ids of the rows' labels, shape (rows,); unknown labels are added."""
 
     @abstractmethod
@@ -76,15 +77,15 @@ class SortedAxis(Axis):
         self._ids: Ids = np.empty(0, dtype=np.int64)  # their ids
         self._before: Ids = np.empty(0, dtype=np.int64)  # how many stored labels precede each
 
-    def known(self, columns: Sequence[Labels]) -> NDArray[np.bool_]:
+    def known(self, columns: Sequence[Values]) -> NDArray[np.bool_]:
         """Which rows carry a known label."""
-        labels, inverse = np.unique(columns[0], return_inverse=True)
+        labels, inverse = distinct(columns[0])
         _, stored = self._locate(labels)
         return (stored | self._pending(labels)[1])[inverse]
 
-    def resolve(self, columns: Sequence[Labels]) -> Ids:
+    def resolve(self, columns: Sequence[Values]) -> Ids:
         """Ids of the rows' labels; unknown ones are added."""
-        labels, inverse = np.unique(columns[0], return_inverse=True)
+        labels, inverse = distinct(columns[0])
         ids, stored = self._locate(labels)
         place, pending = self._pending(labels)
         ids[pending] = self._ids[place[pending]]
@@ -193,16 +194,17 @@ class UnsortedAxis(Axis):
         ]
         self._composed = composed
 
-    def known(self, columns: Sequence[Labels]) -> NDArray[np.bool_]:
+    def known(self, columns: Sequence[Values]) -> NDArray[np.bool_]:
         """Which rows carry a known label."""
         ids, _ = self._match(columns)
         return ids < self.size
 
-    def resolve(self, columns: Sequence[Labels]) -> Ids:
+    def resolve(self, columns: Sequence[Values]) -> Ids:
         """Ids of the rows' labels; unknown ones are added."""
         ids, fresh = self._match(columns)
         self._keys = [
-            np.concatenate([key, column[fresh]]) for key, column in zip(self._keys, columns, strict=True)
+            np.concatenate([key, np.asarray(column[fresh])])
+            for key, column in zip(self._keys, columns, strict=True)
         ]
         self.added += len(fresh)
         return ids
@@ -218,10 +220,10 @@ class UnsortedAxis(Axis):
         taken = np.empty(0, dtype=np.int64) if self._array is None else self._reader.vector(self._array)
         return positions, place_labels(new, taken)
 
-    def _match(self, columns: Sequence[Labels]) -> tuple[Ids, Ids]:
+    def _match(self, columns: Sequence[Values]) -> tuple[Ids, Ids]:
         """Ids of the rows, and the rows in which a new label appears first."""
         held = self.size
-        codes, first = codes_of([np.concatenate(pair) for pair in zip(self._keys, columns, strict=True)])
+        codes, first = codes_of([joined(pair) for pair in zip(self._keys, columns, strict=True)])
         new = first >= held
         ids = np.where(new, held + np.cumsum(new) - 1, first)
         return ids[codes[held:]], first[new] - held

@@ -14,6 +14,7 @@ from zarr_fuse.axes import Axis
 from zarr_fuse.chunks import Index, StoredArray, same_cells
 from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.reader import ChunkReader
+from zarr_fuse.texts import Values
 
 Positions = NDArray[np.int64]
 
@@ -23,7 +24,7 @@ class Cells:
     """Values that are not NA and where they go: `positions` one array of shape (cells,) for each axis."""
 
     positions: Sequence[Positions]
-    values: NDArray[Any]
+    values: Values
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ArrayChange:
             if edit is not None:
                 yield edit
 
-    def _written(self) -> dict[Index, tuple[Positions, NDArray[Any]]]:
+    def _written(self) -> dict[Index, tuple[Positions, Values]]:
         """Offsets inside the chunk and values, by chunk index; of equal cells the last one wins."""
         steps = self.after.chunk_shape
         if not len(self.cells.values):
@@ -65,7 +66,8 @@ class ArrayChange:
         key, values = _last_of_each(chunk * size + offset, self.cells.values)
         starts = np.flatnonzero(np.diff(key // size, prepend=-1))
         indices = zip(*(part.tolist() for part in np.unravel_index(key[starts] // size, grid)), strict=True)
-        parts = zip(np.split(key % size, starts[1:]), np.split(values, starts[1:]), strict=True)
+        spans = zip(starts.tolist(), [*starts[1:].tolist(), len(key)], strict=True)
+        parts = ((key[start:stop] % size, values[start:stop]) for start, stop in spans)
         return dict(zip(indices, parts, strict=True))
 
     def _moved(self) -> Iterator[Index]:
@@ -83,7 +85,7 @@ class ArrayChange:
                 yield from itertools.product(*grid[:place], tail, *grid[place + 1 :])
 
     def _edit(
-        self, index: Index, written: tuple[Positions, NDArray[Any]] | None, reader: ChunkReader
+        self, index: Index, written: tuple[Positions, Values] | None, reader: ChunkReader
     ) -> ChunkEdit | None:
         cells = self._base(index, reader)
         if written is not None:
@@ -155,7 +157,7 @@ class ArrayChange:
         )
 
 
-def _last_of_each(keys: Positions, values: NDArray[Any]) -> tuple[Positions, NDArray[Any]]:
+def _last_of_each(keys: Positions, values: Values) -> tuple[Positions, Values]:
     """Ascending distinct keys with the last value of each."""
     if not np.all(keys[1:] > keys[:-1]):
         order = np.argsort(keys, kind="stable")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zarr_fuse.numeric import numbers, whole_numbers
 from zarr_fuse.numeric_text import complex_numbers
-from zarr_fuse.texts import fixed_texts
+from zarr_fuse.texts import Values, fixed_texts
 from zarr_fuse.times import convert_times
 from zarr_fuse.units import AnyUnit, DateTimeUnit, NoneUnit, Unit
 
@@ -31,7 +31,7 @@ class TypedColumn:
     `empty` those without any character.
     """
 
-    values: NDArray[Any]
+    values: Values
     missing: Mask
     faults: dict[str, Mask] = field(default_factory=dict)
     cut: Mask | None = None
@@ -79,7 +79,7 @@ def convert_column(
     else:
         typed = TypedColumn(*whole_numbers(column, dtype.dtype, source, target, na))
     if na is not None and na == na:
-        typed.missing |= (typed.values == na) & typed.good
+        typed.missing |= np.asarray(typed.values == na) & typed.good
     return typed
 
 

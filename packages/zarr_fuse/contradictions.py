@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zarr_fuse.places import codes_of
+from zarr_fuse.texts import Values, comparable
 
-Column = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 
 def contradicting_rows(
-    keys: Mapping[str, Sequence[Column]], coords: Sequence[str], has_value: Mask, values: Column
+    keys: Mapping[str, Sequence[Values]], coords: Sequence[str], has_value: Mask, values: Values
 ) -> Mask:
     """Rows with a value at a label of `coords` where the values of the frame do not agree, shape (rows,).
 
@@ -39,7 +38,7 @@ def contradicting_rows(
     return contradicted
 
 
-def _codes(columns: Sequence[Column], rows: int) -> NDArray[np.int64]:
+def _codes(columns: Sequence[Values], rows: int) -> NDArray[np.int64]:
     return codes_of(columns)[0] if columns else np.zeros(rows, dtype=np.int64)
 
 
@@ -49,9 +48,9 @@ def _last_rows(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(len(codes) - 1 - from_end)
 
 
-def _disagreeing(codes: NDArray[np.int64], values: Column) -> NDArray[np.int64]:
+def _disagreeing(codes: NDArray[np.int64], values: Values) -> NDArray[np.int64]:
     """Codes that carry more than one distinct value."""
     order = np.argsort(codes, kind="stable")
-    codes, values = codes[order], values[order]
-    differs = (codes[1:] == codes[:-1]) & (values[1:] != values[:-1])
+    codes, content = codes[order], comparable(values[order])
+    differs = (codes[1:] == codes[:-1]) & (content[1:] != content[:-1])
     return np.unique(codes[1:][differs])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from zarr_fuse.intake import Intake
 from zarr_fuse.report import Findings
 from zarr_fuse.schema import DatasetSchema, DiscreteRange, DType, IntervalRange, Variable
 from zarr_fuse.schema.types import dtype_of_column
+from zarr_fuse.texts import Texts, Values, filled
 
 Mask = NDArray[np.bool_]
 OnBadRows = Literal["report", "fail"]
@@ -36,7 +37,7 @@ class Converted:
     Attributes:
         rows_in: rows of the frame as passed.
         schema: the schema with the types that this frame fixed.
-        columns: name → array of shape (rows_in,) in storage type, for every simple coordinate, component and
+        columns: name → column of shape (rows_in,) in storage type, for every simple coordinate, component and
             variable whose column is there; NA in missing and rejected cells. A variable without type whose
             column holds nothing but nulls is left out.
         keep: rows whose coordinates and components are all good.
@@ -46,7 +47,7 @@ class Converted:
 
     rows_in: int
     schema: DatasetSchema
-    columns: dict[str, NDArray[Any]]
+    columns: dict[str, Values]
     keep: Mask
     findings: Findings
     missing: tuple[str, ...]
@@ -85,7 +86,7 @@ class _Conversion:
     schema: DatasetSchema
     findings: Findings = field(default_factory=Findings)
     problems: list[str] = field(default_factory=list)
-    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+    columns: dict[str, Values] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     types: dict[str, DType] = field(default_factory=dict)
 
@@ -129,10 +130,10 @@ class _Conversion:
             typed.missing |= typed.empty
         stored = _in_range(variable, typed)
         good = typed.good
-        if is_key and stored.dtype.kind in "fc":
+        if is_key and not isinstance(stored, Texts) and stored.dtype.kind in "fc":
             stored = stored + stored.dtype.type(0)
         if not good.all():
-            stored = np.where(good, stored, variable.storage_na).astype(stored.dtype, copy=False)
+            stored = filled(stored, good, variable.storage_na)
         self.columns[variable.name] = stored
         if is_key:
             self.keep &= good
@@ -165,19 +166,25 @@ class _Conversion:
                 self.findings.add(kind, variable.name, rows, column[rows], message)
 
 
-def _in_range(variable: Variable, typed: TypedColumn) -> NDArray[Any]:
+def _in_range(variable: Variable, typed: TypedColumn) -> Values:
     """The values as stored; cells outside the range are marked in `typed`."""
     limits, values = variable.range, typed.values
     if isinstance(limits, IntervalRange):
-        if values.dtype.kind in "Uc":
+        if isinstance(values, Texts) or values.dtype.kind == "c":
             raise TypeError(f"an interval cannot limit values of type {variable.type}")
         _mark(typed, "out_of_range", ~limits.inside(values))
     if not isinstance(limits, DiscreteRange):
         return values
-    labels = values.view(limits.codes_to_labels.dtype) if limits.codes_to_labels.dtype.kind == "M" else values
-    codes = limits.encode(labels)
+    codes = _codes(limits, values)
     _mark(typed, "not_in_set", codes == 0)
     return codes if variable.is_coded else values
+
+
+def _codes(limits: DiscreteRange, values: Values) -> NDArray[np.int64]:
+    if isinstance(values, Texts):
+        return values.of_words(limits.encode(values.words))
+    dtype = limits.codes_to_labels.dtype
+    return limits.encode(values.view(dtype) if dtype.kind == "M" else values)
 
 
 def _mark(typed: TypedColumn, kind: str, mask: Mask) -> None:

@@ -22,8 +22,10 @@ from zarr_fuse.node_documents import array_for, node_attributes
 from zarr_fuse.reader import ChunkReader
 from zarr_fuse.report import Findings, UpdateReport
 from zarr_fuse.schema import Coord, DatasetSchema, Variable
+from zarr_fuse.texts import Texts, Values, joined
 
-Column = NDArray[Any]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 
 
 class NodeMerge:
@@ -43,7 +45,7 @@ class NodeMerge:
         names = children(catalog, path, groups=False)
         self._stored = {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
         self._axes: dict[str, Axis] = {}
-        self._values: dict[str, list[tuple[Sequence[NDArray[np.int64]], Column]]] = {}
+        self._values: dict[str, list[tuple[Sequence[NDArray[np.int64]], Values]]] = {}
         self._touched = False
         self.rows = 0
 
@@ -61,7 +63,7 @@ class NodeMerge:
         return self._add(frames.convert(frame, self._schema), on_bad_rows, strict=strict)
 
     def add_dense(
-        self, arrays: Mapping[str, Column], on_bad_rows: str, *, strict: bool = False
+        self, arrays: Mapping[str, NDArray[Any]], on_bad_rows: str, *, strict: bool = False
     ) -> UpdateReport:
         """Collect complete arrays whose values are in the units of the schema, as `add` does."""
         schema = in_own_units(self._schema)
@@ -124,8 +126,12 @@ class NodeMerge:
         )
 
     def _contradictions(
-        self, schema: DatasetSchema, columns: Mapping[str, Column], rows: Column, findings: Findings
-    ) -> NDArray[np.bool_]:
+        self,
+        schema: DatasetSchema,
+        columns: Mapping[str, Values],
+        rows: Rows,
+        findings: Findings,
+    ) -> Mask:
         drop = np.zeros(len(rows), dtype=bool)
         keys = {name: _labels(coord, schema, columns) for name, coord in schema.COORDS.items()}
         for name, variable in schema.VARS.items():
@@ -139,8 +145,12 @@ class NodeMerge:
         return drop
 
     def _not_admitted(
-        self, schema: DatasetSchema, columns: Mapping[str, Column], rows: Column, findings: Findings
-    ) -> NDArray[np.bool_]:
+        self,
+        schema: DatasetSchema,
+        columns: Mapping[str, Values],
+        rows: Rows,
+        findings: Findings,
+    ) -> Mask:
         drop = np.zeros(len(rows), dtype=bool)
         for name, coord in schema.COORDS.items():
             if coord.step_limits.no_new and len(rows) and self._is_written(name):
@@ -158,7 +168,7 @@ class NodeMerge:
         if problems:
             raise UpdateRefusedError(problems, converted.findings.report(converted.rows_in))
 
-    def _collect(self, converted: frames.Converted, columns: Mapping[str, Column], rows: int) -> UpdateReport:
+    def _collect(self, converted: frames.Converted, columns: Mapping[str, Values], rows: int) -> UpdateReport:
         self._schema = converted.schema
         before = {name: self._axis(name).added for name in self._schema.COORDS}
         ids = {
@@ -210,19 +220,21 @@ class NodeMerge:
             self._axis(coord).final(np.concatenate([places[number] for places, _ in parts]))
             for number, coord in enumerate(variable.coords)
         ]
-        return Cells(places, np.concatenate([values for _, values in parts]))
+        return Cells(places, joined([values for _, values in parts]))
 
 
 def _key_variables(coord: Coord, schema: DatasetSchema) -> list[Variable]:
     return [schema.VARS[name] for name in coord.composed] if coord.is_composed else [coord]
 
 
-def _labels(coord: Coord, schema: DatasetSchema, columns: Mapping[str, Column]) -> list[Column]:
+def _labels(coord: Coord, schema: DatasetSchema, columns: Mapping[str, Values]) -> list[Values]:
     return [columns[key.name] for key in _key_variables(coord, schema)]
 
 
-def _has_value(variable: Variable, column: Column) -> NDArray[np.bool_]:
+def _has_value(variable: Variable, column: Values) -> Mask:
     """Which cells are not NA."""
+    if isinstance(column, Texts):
+        return column.of_words(column.words != variable.storage_na)
     if column.dtype.kind in "fc" and np.isnan(variable.storage_na):
         return ~np.isnan(column)
     return np.asarray(column != variable.storage_na)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zarr_fuse.texts import Values, distinct
+
 MODULUS = np.uint64((1 << 61) - 1)
 PRIME_1 = np.uint64(11400714785074694791)
 PRIME_2 = np.uint64(14029467366897019727)
@@ -26,18 +28,18 @@ MINUS_TWO = np.uint64(2**64 - 2)
 TUPLE_MINUS_ONE = np.uint64(1546275796)
 
 
-def codes_of(columns: Sequence[NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def codes_of(columns: Sequence[Values]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number rows by their tuple of values.
 
     Args:
-        columns: arrays of shape (rows,).
+        columns: each of shape (rows,).
 
     Returns:
         codes of shape (rows,), numbered by first appearance, and the first row of each code, shape (codes,).
     """
     codes = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
-        uniques, inverse = np.unique(column, return_inverse=True)
+        uniques, inverse = distinct(column)
         _, codes = np.unique(codes * len(uniques) + inverse, return_inverse=True)
     _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")

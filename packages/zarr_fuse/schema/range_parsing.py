@@ -164,4 +164,5 @@ def _typed(column: pl.Series, owner: RangeOwner, source: AnyUnit, ctx: SchemaCtx
     bad = ~typed.good if typed.cut is None else ~typed.good | typed.cut
     if bad.any():
         raise ctx.error(f"the label {column.filter(pl.Series(bad))[0]!r} does not fit type {owner.dtype}")
-    return typed.values.view(owner.dtype.dtype) if owner.dtype.kind == "M" else typed.values
+    values = np.asarray(typed.values)
+    return values.view(owner.dtype.dtype) if owner.dtype.kind == "M" else values
