@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from packages.common.models.configuration_model import Scrapper
 from services.ingress_service.scrapper import scheduler as scheduler_module
@@ -133,7 +133,9 @@ def test_a_running_scraper_says_so(start, job):
 
 def test_the_schedule_fires_with_its_own_time(start, job, monkeypatch):
     soon = datetime.now(UTC) + timedelta(milliseconds=100)
-    monkeypatch.setattr(scheduler_module, "trigger_of", lambda _cron: DateTrigger(soon))
+    monkeypatch.setattr(
+        scheduler_module, "trigger_of", lambda _cron: IntervalTrigger(hours=1, start_date=soon)
+    )
     monkeypatch.setattr(scheduler_module, "last_fire_time", lambda cron, now, within: FRIDAY)
     start(scraper())
     assert job.done.wait(5)
