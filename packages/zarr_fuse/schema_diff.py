@@ -20,7 +20,7 @@ class Effect(StrEnum):
     """What happens when a store is opened with the new schema."""
 
     ADDED = "added"
-    INCOMING = "incoming rows only"
+    INCOMING = "incoming"
     KEPT = "kept"
     BREAKING = "breaking"
 
