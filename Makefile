@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: env demo test lint bench lock
+.PHONY: env demo test test-rgw lint bench lock
 
 env: .venv/.ready
 
@@ -19,6 +19,9 @@ demo: env
 
 test: env
 	$(PY) -m pytest -n 2
+
+test-rgw: env
+	$(PY) -m pytest -m rgw --timeout 600
 
 lint: env
 	$(PY) -m ruff check .

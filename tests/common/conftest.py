@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
+from tests.rigs.ceph_rgw import CephRgw
 
 BUCKET = "queue-bucket"
 
@@ -39,6 +40,18 @@ def s3_endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
+    _create_bucket(endpoint)
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def rgw_endpoint(rgw: CephRgw) -> str:
+    _create_bucket(rgw.endpoint)
+    return rgw.endpoint
+
+
+def _create_bucket(endpoint: str) -> None:
     client = boto3.client(
         "s3",
         endpoint_url=endpoint,
@@ -48,16 +61,14 @@ def s3_endpoint() -> Iterator[str]:
     )
     client.create_bucket(Bucket=BUCKET)
     client.close()
-    yield endpoint
-    server.stop()
 
 
-@pytest.fixture(params=["file", "memory", "s3"])
+@pytest.fixture(params=["file", "memory", "s3", pytest.param("rgw", marks=pytest.mark.rgw)])
 def settings(request, tmp_path: Path) -> Settings:
     """Settings for an empty queue on each kind of storage."""
     name = uuid.uuid4().hex
-    if request.param == "s3":
-        endpoint = request.getfixturevalue("s3_endpoint")
+    if request.param in {"s3", "rgw"}:
+        endpoint = request.getfixturevalue(f"{request.param}_endpoint")
         url = f"s3://{BUCKET}/{name}"
         return Settings(
             s3_queue_url=url, s3_endpoint_url=endpoint, s3_access_key="key", s3_secret_key="secret"

@@ -10,6 +10,7 @@ from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
 from tests.extractor.site import Site, build_s3_site, build_site
+from tests.rigs.ceph_rgw import CephRgw
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,11 @@ def s3_site(tmp_path: Path, moto_url: str) -> Site:
     return build_s3_site(tmp_path, moto_url)
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture
+def rgw_site(tmp_path: Path, rgw: CephRgw) -> Site:
+    return build_s3_site(tmp_path, rgw.endpoint)
+
+
+@pytest.fixture(params=["site", "s3_site", pytest.param("rgw_site", marks=pytest.mark.rgw)])
 def any_site(request: pytest.FixtureRequest) -> Site:
-    return request.getfixturevalue("site" if request.param == "file" else "s3_site")
+    return request.getfixturevalue(request.param)

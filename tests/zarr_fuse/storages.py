@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
-from obstore.store import MemoryStore
+from obstore.store import MemoryStore, S3Store
 
 from zarr_fuse.layout import Layout
 from zarr_fuse.objects import Objects
@@ -15,18 +16,19 @@ def in_memory() -> tuple[Objects, Layout]:
     return Objects(MemoryStore()), Layout("river.zarr")
 
 
+COUNTING = threading.Lock()
+
+
 class Died(BaseException):
     """The process ended here."""
 
 
-class FailingStore(MemoryStore):
-    """A storage in memory that acts up at its n-th call from now, counted from 1.
+class Failing:
+    """A storage that acts up at its n-th call from now, counted from 1.
 
     `before`: dies before the call; `after`: dies after it; `lost`: the call takes effect, its answer does not
     arrive; `refused`: the call fails without effect. A dead storage stays dead until `heal`.
     """
-
-    __module__ = "obstore.tests"  # zarr asks for the name of the package
 
     calls = 0
     at = 0
@@ -44,8 +46,10 @@ class FailingStore(MemoryStore):
     def _act(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         if self.dead:
             raise Died
-        self.calls += 1
-        if self.calls != self.at:
+        with COUNTING:
+            self.calls += 1
+            call = self.calls
+        if call != self.at:
             return method(*args, **kwargs)
         self.dead = self.fault in {"before", "after"}
         if self.fault == "before":
@@ -77,3 +81,15 @@ class FailingStore(MemoryStore):
 
     def list(self, *args: Any, **kwargs: Any) -> Any:
         return self._act(super().list, *args, **kwargs)
+
+
+class FailingStore(Failing, MemoryStore):
+    """The same in memory."""
+
+    __module__ = "obstore.tests"  # zarr asks for the name of the package
+
+
+class FailingS3Store(Failing, S3Store):
+    """The same in a bucket."""
+
+    __module__ = "obstore.tests"
