@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from codecs import getincrementaldecoder
+from collections import Counter
 from collections.abc import Iterator
 
 import polars as pl
@@ -72,7 +73,7 @@ def _header(data: bytes, separator: str) -> list[str]:
         names = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
     except (csv.Error, StopIteration) as error:
         raise PayloadError(f"the CSV header cannot be read: {error}", line=1) from None
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise PayloadError(f"the CSV header has the column {', '.join(map(repr, twice))} twice", line=1)
     return names

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from packages.common.csv_payload import read_csv
+from packages.common.errors import PayloadError
+from packages.common.json_payload import read_json
+
+
+@pytest.mark.timeout(20)
+def test_one_repeated_key_among_very_many_is_found_quickly():
+    keys = ", ".join(f'"k{number}": 1' for number in [*range(200_000), 199_999])
+    with pytest.raises(PayloadError, match="k199999"):
+        read_json(f"{{{keys}}}".encode())
+
+
+@pytest.mark.timeout(20)
+def test_header_of_very_many_equal_names_is_refused_quickly():
+    with pytest.raises(PayloadError, match="twice"):
+        read_csv(b"," * (1 << 20) + b"\n1")
