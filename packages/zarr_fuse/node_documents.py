@@ -8,7 +8,6 @@ from typing import Any
 
 from zarr_fuse.chunks import MAX_CHUNK_BYTES, Index, StoredArray, new_document
 from zarr_fuse.layout import HIDDEN_PREFIX, join
-from zarr_fuse.options import SECRET_KEYS
 from zarr_fuse.schema import DatasetSchema, Variable
 from zarr_fuse.version import __version__
 
@@ -16,7 +15,7 @@ from zarr_fuse.version import __version__
 def node_attributes(schema: DatasetSchema, stored: Mapping[str, Any], *, empty: bool) -> dict[str, Any]:
     """Attributes of a node's group: its ATTRS, the version, its schema, and what only the store knows."""
     kept = {key: value for key, value in stored.items() if key.startswith(HIDDEN_PREFIX)}
-    public = {key: value for key, value in schema.ATTRS.items() if key not in SECRET_KEYS}
+    public = dict(schema.zarr_attrs)
     fixed: dict[str, Any] = {"VERSION": __version__, "__structure__": schema.structure_text()}
     return {**public, **fixed, **({"__empty__": True} if empty else {}), **kept}
 

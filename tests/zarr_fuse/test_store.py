@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -252,3 +253,26 @@ def test_small_update_costs_the_same_requests_on_a_long_axis(survey):
     node.update(column(100, count=4000, x=1))
     node.update(column(9000, count=1, x=1))
     assert node.update(column(9001, count=1, x=1)).requests <= early + 1
+
+
+def test_credentials_inside_options_of_the_schema_are_not_stored_and_dates_are(survey):
+    attrs = {
+        "S3_OPTIONS": '{"secret": "hush", "region": "eu"}',
+        "s3_secret_key": "hush",
+        "since": dt.date(2024, 5, 1),
+    }
+    root = survey.open({"ATTRS": attrs, **simple(x="m")})
+    root["n"].update(column(0, x=1))
+    keys = [meta["path"] for page in survey.storage.list() for meta in page]
+    assert not any(b"hush" in bytes(survey.storage.get(key).bytes()) for key in keys)
+    assert survey.open(None).dataset.attrs["since"] == "2024-05-01"
+    assert "hush" not in str(root.export_schema().form())
+
+
+def test_node_and_array_cannot_share_a_name(survey):
+    survey.open(simple(x="m"))["n"].update(column(0, x=1))
+    with pytest.raises(SchemaConflictError, match="n/x"):
+        survey.open({"n": {**simple(y="m")["n"], "x": simple(z="m")["n"]}})
+    survey.open({"n": {"child": simple(z="m")["n"]}})
+    with pytest.raises(SchemaConflictError, match="n/child"):
+        survey.open(simple(child="m"))
