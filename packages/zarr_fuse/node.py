@@ -9,14 +9,16 @@ from typing import Any
 
 import xarray as xr
 from numpy.typing import NDArray
-from zarr.storage import ObjectStore
+from zarr.abc.store import Store as ZarrStore
 
-from zarr_fuse.commit.ledger import Ledger
+from zarr_fuse.commit.history import Commit
+from zarr_fuse.commit.protocol import ItemLedger
 from zarr_fuse.errors import NodeNotFoundError
 from zarr_fuse.layout import HIDDEN_PREFIX, children, join
-from zarr_fuse.options import SECRET_KEYS, node_logger
+from zarr_fuse.options import node_logger
 from zarr_fuse.report import UpdateReport
 from zarr_fuse.schema import DatasetSchema, NodeSchema
+from zarr_fuse.schema.secrets import without_secrets
 from zarr_fuse.store import Store
 from zarr_fuse.transaction import NodeWriter, Transaction
 
@@ -60,10 +62,10 @@ class Node:
         return node_logger(self.group_path)
 
     @property
-    def store(self) -> ObjectStore[Any]:
-        """A read-only zarr store of the whole dataset store."""
-        store: ObjectStore[Any] = self._store.zarr_store()
-        return store
+    def store(self) -> ZarrStore:
+        """A read-only zarr store of the whole dataset store; with format icechunk, of its last commit."""
+        self._store.refresh()
+        return self._store.commits.zarr_store()
 
     @property
     def schema(self) -> DatasetSchema:
@@ -116,7 +118,12 @@ class Node:
         group = self.group_path or None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            dataset: xr.Dataset = xr.open_zarr(self.store, group=group, consolidated=True, chunks=None)
+            dataset: xr.Dataset = xr.open_zarr(
+                self._store.commits.zarr_store(),
+                group=group,
+                consolidated=self._store.commits.consolidated,
+                chunks=None,
+            )
         dataset.attrs = _visible(dataset.attrs)
         return dataset
 
@@ -167,13 +174,31 @@ class Node:
         return Transaction(self._store, item_ids, message, on_bad_rows)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> ItemLedger:
         """Which item ids have been merged."""
         return self._store.ledger
 
+    def history(self) -> list[Commit]:
+        """The commits of the whole store, newest first.
+
+        Format icechunk keeps all of them. Format zarr lists those whose commit record still exists: records
+        are folded into the ledger a few dozen transactions later, and none can be opened or taken back.
+        """
+        return self._store.commits.history()
+
+    def rollback(self, snapshot: str) -> None:
+        """Take the newest commit of the store back: its cells are as before, its ids leave the ledger.
+
+        Raises:
+            SnapshotNotFoundError: the history has no such snapshot.
+            TransactionError: it is not the newest, the store began with it, or the format is zarr.
+            ReadOnlyError: in mode `r`.
+        """
+        self._store.rollback(snapshot)
+
     def export_schema(self) -> NodeSchema:
         """The schema in force of the whole tree below, without secrets."""
-        public = {key: value for key, value in self.schema.ATTRS.items() if key not in SECRET_KEYS}
+        public = without_secrets(self.schema.ATTRS)
         schema = DatasetSchema(ATTRS=public, COORDS=self.schema.COORDS, VARS=self.schema.VARS)
         return NodeSchema(
             ds=schema, groups={name: child.export_schema() for name, child in self.children.items()}

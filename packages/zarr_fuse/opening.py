@@ -23,14 +23,15 @@ def open_store(schema: Any = None, **options: Any) -> Node:  # noqa: ANN401 - pa
         schema: a `Path` or text naming a YAML file, YAML text, bytes, something readable, a mapping or a
             `NodeSchema`; None or `{}` for the schema kept in the store, which must then exist.
         options: STORE_URL, STORE_FORMAT, MODE, WORKDIR, S3_ENDPOINT_URL, S3_ACCESS_KEY, S3_SECRET_KEY,
-            S3_OPTIONS, LOGGER, ON_BAD_ROWS, WRITERS, LEASE_TTL_S, LEASE_WAIT_S; the root's ATTRS override
-            them, the environment's `ZF_<KEY>` overrides both.
+            S3_OPTIONS, LOGGER, ON_BAD_ROWS, AS_OF, WRITERS, LEASE_TTL_S, LEASE_WAIT_S; the root's ATTRS
+            override them, the environment's `ZF_<KEY>` overrides both.
 
     Raises:
         OptionError: an option is unknown, missing or wrong.
         SchemaError: the schema is wrong, with the place.
         SchemaConflictError: the schema contradicts the stored one.
         StoreNotFoundError: the store does not exist and may not be created.
+        SnapshotNotFoundError: the history has no state such as `AS_OF` names.
     """
     return Node(_store(schema, options), "")
 
@@ -59,9 +60,9 @@ def _store(schema: Any, options: dict[str, Any]) -> Store:  # noqa: ANN401
 
 
 def _evolve(store: Store) -> None:
-    """Record what the schema passed adds to existing nodes, as a transaction of its own."""
+    """Record what the schema passed adds to an existing store, as a transaction of its own."""
     outdated = [path for path in store.schemas if store.is_outdated(path)]
-    if outdated:
+    if outdated or not store.schemas.keys() <= store.catalog.keys():
         with Transaction(store, (), "schema", None) as transaction:
             for path in outdated:
                 transaction.touch(path)

@@ -6,9 +6,11 @@ import difflib
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from zarr_fuse.errors import MissingOptionError, OptionError
 SECRET_KEYS = frozenset({"S3_ACCESS_KEY", "S3_SECRET_KEY"})
 DEFAULTS: dict[str, Any] = {
     "STORE_URL": None,
-    "STORE_FORMAT": "zarr",
+    "STORE_FORMAT": None,
     "MODE": "a",
     "WORKDIR": None,
     "S3_ENDPOINT_URL": None,
@@ -31,8 +33,9 @@ DEFAULTS: dict[str, Any] = {
     "LEASE_TTL_S": 30.0,
     "LEASE_WAIT_S": 120.0,
 }
-CHOICES = {
-    "STORE_FORMAT": ("zarr",),
+SNAPSHOT_ID = re.compile("[0-9A-HJKMNP-TV-Z]{20}")
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "STORE_FORMAT": (None, "zarr", "icechunk"),
     "MODE": ("a", "r"),
     "ON_BAD_ROWS": ("report", "fail"),
     "WRITERS": ("many", "one"),
@@ -44,7 +47,9 @@ class Options:
     """The options in force for one store handle; durations in seconds, secrets kept out of `repr`."""
 
     url: str
+    store_format: str | None
     mode: str
+    as_of: str | datetime | None
     workdir: Path
     endpoint: str | None
     access_key: str | None = field(repr=False)
@@ -67,9 +72,9 @@ def resolve_options(keywords: Mapping[str, Any], attrs: Mapping[str, Any]) -> Op
     values = {**DEFAULTS, **_keywords(keywords), **_from_attrs(attrs), **_from_environment()}
     for key, allowed in CHOICES.items():
         if values[key] not in allowed:
-            raise OptionError(f"{key}={values[key]!r}: allowed are {', '.join(map(repr, allowed))}")
-    if values["AS_OF"] is not None:
-        raise OptionError("AS_OF needs STORE_FORMAT=icechunk: format zarr keeps no older states")
+            raise OptionError(
+                f"{key}={values[key]!r}: allowed are {', '.join(map(repr, filter(None, allowed)))}"
+            )
     if not values["STORE_URL"]:
         raise MissingOptionError(
             "STORE_URL is missing: give it as keyword, in ATTRS of the root node or as ZF_STORE_URL"
@@ -78,9 +83,14 @@ def resolve_options(keywords: Mapping[str, Any], attrs: Mapping[str, Any]) -> Op
 
 
 def _typed(values: Mapping[str, Any]) -> Options:
+    as_of = _as_of(values["AS_OF"])
+    if as_of is not None and values["STORE_FORMAT"] == "zarr":
+        raise OptionError("AS_OF needs STORE_FORMAT=icechunk: format zarr keeps no older states")
     return Options(
         url=str(values["STORE_URL"]),
-        mode=values["MODE"],
+        store_format=values["STORE_FORMAT"],
+        mode="r" if as_of is not None else values["MODE"],
+        as_of=as_of,
         workdir=Path(values["WORKDIR"] or Path.cwd()),
         endpoint=values["S3_ENDPOINT_URL"] or None,
         access_key=values["S3_ACCESS_KEY"] or None,
@@ -138,6 +148,17 @@ def _logger_is_local(value: object) -> bool:
     if value not in (None, "default", "local"):
         raise OptionError(f"LOGGER={value!r}: allowed are null, 'default', 'local'")
     return value == "local"
+
+
+def _as_of(value: object) -> str | datetime | None:
+    """A snapshot id as it is, a time in UTC."""
+    if value is None or (isinstance(value, str) and SNAPSHOT_ID.fullmatch(value)):
+        return value
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise OptionError(f"AS_OF={value!r} is neither a snapshot id nor an ISO 8601 time") from error
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _seconds(key: str, value: object) -> float:

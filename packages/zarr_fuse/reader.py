@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zarr_fuse.chunks import Index, StoredArray
+from zarr_fuse.commit.protocol import ChunkObjects
 from zarr_fuse.layout import Layout
-from zarr_fuse.objects import Objects
 
 CACHE_BYTES = 128 * 2**20
 
@@ -19,7 +19,7 @@ CACHE_BYTES = 128 * 2**20
 class ChunkReader:
     """Chunks by array path and index, the most recently used ones kept up to `cache_bytes`."""
 
-    def __init__(self, objects: Objects, layout: Layout, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, objects: ChunkObjects, layout: Layout, cache_bytes: int = CACHE_BYTES) -> None:
         self._objects = objects
         self._layout = layout
         self._cache: OrderedDict[tuple[str, Index], NDArray[Any] | None] = OrderedDict()

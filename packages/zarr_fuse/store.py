@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zarr.storage import ObjectStore
-
+from zarr_fuse.commit.choice import commits_for, stored_format
 from zarr_fuse.commit.edits import ChunkEdit, Stage
-from zarr_fuse.commit.ledger import Ledger
+from zarr_fuse.commit.protocol import Commits, ItemLedger
 from zarr_fuse.commit.records import CommitRecord
-from zarr_fuse.commit.write_ahead import WriteAhead
-from zarr_fuse.errors import NodeNotFoundError, ReadOnlyError, StoreNotFoundError, TransactionError
+from zarr_fuse.errors import (
+    NodeNotFoundError,
+    ReadOnlyError,
+    SchemaConflictError,
+    StoreNotFoundError,
+    TransactionError,
+)
 from zarr_fuse.evolution import combined, flatten
 from zarr_fuse.layout import (
     Catalog,
     Document,
     Layout,
-    consolidated,
-    encode,
     group_document,
     is_group,
+    join,
 )
 from zarr_fuse.location import locate
 from zarr_fuse.merge import NodeMerge
@@ -46,8 +49,8 @@ class Store:
         self.layout = Layout(self.location.name)
         raw = self.location.open(options, whole=True)
         self.objects = Objects(raw)
-        self.reader = ChunkReader(self.objects, self.layout)
-        self.commits = WriteAhead(raw, self.objects, self.layout, options)
+        self.commits: Commits = commits_for(self.location, options, raw, self.objects, self.layout)
+        self.reader = ChunkReader(self.commits.chunks, self.commits.layout)
         self.catalog: Catalog = {}
         self._transaction: Transaction | None = None
         self._effective: dict[str, tuple[str, DatasetSchema]] = {}
@@ -55,7 +58,7 @@ class Store:
         self._written: list[ChunkEdit] | None = []
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> ItemLedger:
         """Which item ids have been merged."""
         return self.commits.ledger
 
@@ -72,9 +75,11 @@ class Store:
         self.catalog = catalog or {}
         if self.options.mode == "r":
             return
+        self._require_distinct_names()
         for path in self.schemas:
             self.schema_of(path)
-        self._create_groups()
+        missing = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
+        self.catalog = self.commits.create_groups(self.catalog, missing)
         self.catalog = self.commits.repair(self.catalog)
 
     def schema_of(self, path: str) -> DatasetSchema:
@@ -91,6 +96,19 @@ class Store:
             schema = combined(self.schemas.get(path), text, path, read_only=self.options.mode == "r")
             self._effective[path] = (text, schema)
         return self._effective[path][1]
+
+    def _require_distinct_names(self) -> None:
+        """No node of the schema has the name of a stored array, and no variable that of a stored node."""
+        nodes = {path for path, document in self.catalog.items() if is_group(document)}
+        differences = [
+            f"{path}: a node here, an array in the store"
+            for path in self.schemas.keys() & self.catalog.keys() - nodes
+        ]
+        for path, schema in self.schemas.items():
+            arrays = {join(path, name) for name in (*schema.COORDS, *schema.VARS)}
+            differences += [f"{name}: an array here, a node in the store" for name in sorted(arrays & nodes)]
+        if differences:
+            raise SchemaConflictError(differences)
 
     def paths(self) -> set[str]:
         """Group paths of all nodes, stored or in the schema passed."""
@@ -115,9 +133,18 @@ class Store:
         sidecar = self.objects.keys(self.layout.side())
         if not keys and not sidecar:
             return
-        if not sidecar and self.layout.document("") not in keys:
+        if not sidecar and stored_format(self.location, self.objects, self.layout) is None:
             raise StoreNotFoundError(f"{self.location.url} holds something, but no store: it is left alone")
         self.commits.remove()
+
+    def rollback(self, snapshot: str) -> None:
+        """Take the newest commit back."""
+        self.require_writable()
+        if self._transaction is not None:
+            raise TransactionError("a transaction of this store handle is open")
+        self.commits.rollback(snapshot)
+        self.reader.clear()
+        self.refresh()
 
     def refresh(self) -> None:
         """Read the committed state again."""
@@ -130,12 +157,12 @@ class Store:
 
     # The life of a transaction, in this order.
 
-    def begin(self, transaction: Transaction) -> None:
-        """Become the writer, with the committed state at hand."""
+    def begin(self, transaction: Transaction, rerun: int = 0) -> None:
+        """Become a writer, with the committed state at hand; `rerun` counts lost conflicts."""
         self.require_writable()
         if self._transaction is not None:
             raise TransactionError("a transaction of this store handle is open already")
-        is_current, self.catalog = self.commits.begin(self.catalog)
+        is_current, self.catalog = self.commits.begin(self.catalog, rerun)
         self._transaction = transaction
         if not is_current:
             self.reader.clear()
@@ -156,10 +183,10 @@ class Store:
         """Documents of groups that the committed metadata does not name yet."""
         return self._new_groups
 
-    def stage(self, edits: Iterable[ChunkEdit]) -> Stage:
-        """Write the chunks of the running transaction."""
+    def stage(self, edits: Iterable[ChunkEdit], documents: Catalog) -> Stage:
+        """Write the chunks of the running transaction, whose metadata will be `documents`."""
         self._written = []
-        return self.commits.stage(self._noted(edits))
+        return self.commits.stage(self._noted(edits), documents)
 
     def commit(self, record: CommitRecord, stage: Stage) -> None:
         """Commit what was staged, and keep what a next transaction will need."""
@@ -190,23 +217,8 @@ class Store:
             self.reader.keep(edit.array, edit.index, edit.cells)
         self._written = []
 
-    # Opening.
-
     def _new_group(self, path: str) -> Document:
         return group_document(node_attributes(self.schema_of(path), {}, empty=True))
-
-    def _create_groups(self) -> None:
-        """Create absent group documents; the root's comes last and makes a new store visible."""
-        missing = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
-        merged = {**self.catalog, **missing}
-        for path in sorted(missing, key=lambda one: (one == "", -one.count("/"))):
-            self.objects.create(self.layout.document(path), encode(consolidated(merged, path)))
-        if "" in missing:
-            self.refresh()
-
-    def zarr_store(self) -> Any:  # noqa: ANN401 - zarr's ObjectStore is generic over obstore's stores
-        """A read-only zarr store of the dataset."""
-        return ObjectStore(self.location.open(self.options, whole=False), read_only=True)
 
 
 def _essence(document: Document | None) -> Document | None:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
 from numpy.typing import NDArray
 
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.dense import arrays_of_dataset
-from zarr_fuse.errors import AlreadyMergedError, OptionError, TransactionError
+from zarr_fuse.errors import AlreadyMergedError, CommitConflictError, OptionError, TransactionError
 from zarr_fuse.layout import Document
 from zarr_fuse.merge import NodeMerge
 from zarr_fuse.options import CHOICES
 from zarr_fuse.report import UpdateReport
+from zarr_fuse.unshared import unshared
 
 if TYPE_CHECKING:
     from zarr_fuse.store import Store
+
+T = TypeVar("T")
 
 
 class NodeWriter:
@@ -35,9 +39,8 @@ class NodeWriter:
         Raises:
             UpdateRefusedError: the frame is refused; it adds nothing and the transaction goes on.
         """
-        return self._transaction.collect(
-            self._path, on_bad_rows, lambda merge, **how: merge.add(frame, **how)
-        )
+        own = self._transaction.owned(frame)
+        return self._transaction.collect(self._path, on_bad_rows, lambda merge, **how: merge.add(own, **how))
 
     def update_dense(
         self, arrays: Mapping[str, NDArray[Any]], *, on_bad_rows: str | None = None
@@ -47,8 +50,9 @@ class NodeWriter:
         Raises:
             UpdateRefusedError: an unknown name, a missing coordinate, a repeated label, a wrong shape.
         """
+        own = self._transaction.owned(arrays)
         return self._transaction.collect(
-            self._path, on_bad_rows, lambda merge, **how: merge.add_dense(arrays, **how)
+            self._path, on_bad_rows, lambda merge, **how: merge.add_dense(own, **how)
         )
 
     def update_from_ds(self, dataset: xr.Dataset, *, on_bad_rows: str | None = None) -> UpdateReport:
@@ -57,11 +61,21 @@ class NodeWriter:
         Raises:
             UpdateRefusedError: something is missing, lies over other dimensions, or a coordinate holds NA.
         """
+        own = self._transaction.owned(dataset)
         return self._transaction.collect(
             self._path,
             on_bad_rows,
-            lambda merge, **how: merge.add_dense(arrays_of_dataset(dataset, merge.schema), **how),
+            lambda merge, **how: merge.add_dense(arrays_of_dataset(own, merge.schema), **how),
         )
+
+
+@dataclass(frozen=True)
+class _Addition:
+    """What one call brought into the merge of a node, kept where the merge may have to run again."""
+
+    path: str
+    how: str
+    add: Callable[..., UpdateReport]
 
 
 class Transaction:
@@ -75,6 +89,8 @@ class Transaction:
         self._message = message
         self._on_bad_rows = on_bad_rows or store.options.on_bad_rows
         self._merges: dict[str, NodeMerge] = {}
+        self._touched: list[str] = []
+        self._additions: list[_Addition] = []
         self._active = False
         self.reports: list[UpdateReport] = []
 
@@ -94,7 +110,7 @@ class Transaction:
             AlreadyMergedError: some of the items are in the ledger.
             LeaseHeldError: another writer held the lease for too long.
         """
-        self._requests_before = self._store.objects.requests
+        self._requests_before = self._store.commits.requests
         self._store.begin(self)
         try:
             self._require_new_items()
@@ -124,14 +140,26 @@ class Transaction:
         if how not in CHOICES["ON_BAD_ROWS"]:
             raise OptionError(f"on_bad_rows is 'report' or 'fail', not {how!r}")
         self._store.commits.keep()
-        report = add(self._merge(path), on_bad_rows=how, strict=self._store.options.local_logger)
+        addition = _Addition(path, how, add)
+        report = self._run(addition)
         self.reports.append(report)
+        if self._store.commits.reruns:
+            self._additions.append(addition)
         return report
 
     def touch(self, path: str) -> None:
         """Write a node's documents even without rows."""
         self._require_active()
+        self._touched.append(path)
         self._merge(path).touch()
+
+    def owned(self, data: T) -> T:
+        """The data itself, or a copy where the caller could change it before the merge runs again."""
+        return unshared(data) if self._store.commits.reruns else data
+
+    def _run(self, addition: _Addition) -> UpdateReport:
+        strict = self._store.options.local_logger
+        return addition.add(self._merge(addition.path), on_bad_rows=addition.how, strict=strict)
 
     def _merge(self, path: str) -> NodeMerge:
         if path not in self._merges:
@@ -139,11 +167,32 @@ class Transaction:
         return self._merges[path]
 
     def _commit(self) -> None:
+        """Commit; when another writer was first, merge again on top of what it committed."""
+        reruns = self._store.commits.reruns
+        for rerun in range(1, reruns + 1):
+            try:
+                self._commit_once()
+            except CommitConflictError:
+                self._run_again(rerun)
+            else:
+                return
+        self._commit_once()
+
+    def _run_again(self, rerun: int) -> None:
+        self._merges.clear()
+        self._store.discard()
+        self._store.begin(self, rerun)
+        self._require_new_items()
+        self.reports = [self._run(addition) for addition in self._additions]
+        for path in self._touched:
+            self._merge(path).touch()
+
+    def _commit_once(self) -> None:
         store = self._store
-        stage = store.stage(edit for merge in self._merges.values() for edit in merge.edits())
         documents: dict[str, Document] = store.missing_groups()
         for merge in self._merges.values():
             documents |= merge.documents()
+        stage = store.stage((edit for merge in self._merges.values() for edit in merge.edits()), documents)
         record = CommitRecord(
             number=store.commits.number,
             nonce=secrets.token_hex(8),
@@ -159,11 +208,11 @@ class Transaction:
         self._complete(stage.chunks)
 
     def _complete(self, chunks: int) -> None:
-        requests = self._store.objects.requests - self._requests_before
+        requests = self._store.commits.requests - self._requests_before
         facts = {
             "chunks_written": chunks,
             "requests": requests,
-            "snapshot": f"{self._store.commits.number:08d}",
+            "snapshot": self._store.commits.snapshot,
         }
         self.reports = [report.completed(**facts) for report in self.reports]
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.zarr_fuse.storages import in_memory
 from zarr_fuse.commit import ledger as module
+from zarr_fuse.commit import segments
 from zarr_fuse.commit.ledger import Ledger, read_sidecar
 from zarr_fuse.commit.records import CommitRecord
 
@@ -47,7 +48,7 @@ def test_requests_of_a_look_up_do_not_grow_with_the_number_of_transactions():
 
 def test_large_segment_is_read_in_windows(monkeypatch):
     objects, layout = in_memory()
-    monkeypatch.setattr(module, "WHOLE_BYTES", 64)
+    monkeypatch.setattr(segments, "WHOLE_BYTES", 64)
     monkeypatch.setattr(module, "COMPACT_AT", 10)
     writer = Ledger(objects, layout)
     for number in range(1, 11):
@@ -59,7 +60,7 @@ def test_large_segment_is_read_in_windows(monkeypatch):
 
 def test_interrupted_merge_of_segments_is_read_as_the_merged_one():
     objects, layout = in_memory()
-    objects.put(layout.segment(1, 4), module.digest("a"))
-    objects.put(layout.segment(1, 8), b"".join(sorted([module.digest("a"), module.digest("b")])))
+    objects.put(layout.segment(1, 4), segments.digest("a"))
+    objects.put(layout.segment(1, 8), b"".join(sorted([segments.digest("a"), segments.digest("b")])))
     assert read_sidecar(objects, layout).segments == ((1, 8, layout.segment(1, 8)),)
     assert Ledger(objects, layout).contains(["a", "b", "c"]) == {"a", "b"}

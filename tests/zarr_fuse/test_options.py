@@ -48,7 +48,7 @@ def test_missing_address_is_a_key_error_too():
         ("LEASE_WAIT_S", 0),
         ("S3_OPTIONS", "[1]"),
         ("S3_OPTIONS", "{"),
-        ("AS_OF", "2026-01-01"),
+        ("AS_OF", "yesterday"),
     ],
 )
 def test_wrong_value_is_named(key, value):

@@ -8,27 +8,18 @@ reads a window of each, not the whole.
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zarr_fuse.commit.records import CommitRecord
+from zarr_fuse.commit.segments import digest, digests_of, hits_in, in_order
 from zarr_fuse.layout import Layout
 from zarr_fuse.objects import Objects
 
-DIGEST_BYTES = 16
 COMPACT_AT = 32  # records there may be before they are folded
 KEEP_RECORDS = (
     8  # newest records that stay, so that a writer paused for a while still meets its closing record
 )
-WHOLE_BYTES = 65536  # a segment up to this size is read in one piece
-WINDOW_SIGMAS = 8
-
-Digests = NDArray[np.bytes_]
 
 
 @dataclass(frozen=True)
@@ -98,13 +89,13 @@ class Ledger:
 
     def _fold(self, sidecar: Sidecar, fresh: list[int]) -> None:
         self._read(fresh)
-        digests = _sorted(digest(item_id) for number in fresh for item_id in self._ids[number])
+        digests = in_order(digest(item_id) for number in fresh for item_id in self._ids[number])
         low, swallowed = fresh[0], list[str]()
         for start, _, key in reversed(sidecar.segments):
             data = self._objects.get(key) or b""
             if len(data) > 2 * digests.nbytes:
                 break
-            digests = _sorted([*digests.tolist(), *_digests(data).tolist()])
+            digests = in_order([*digests.tolist(), *digests_of(data).tolist()])
             low, swallowed = start, [*swallowed, key]
         self._objects.put(self._layout.segment(low, fresh[-1]), digests.tobytes(), durable=True)
         self._objects.delete(swallowed)
@@ -118,7 +109,7 @@ class Ledger:
         found = {item_id for item_id in wanted.values() if item_id in merged}
         for _, _, key in sidecar.segments:
             missing = [value for value, item_id in wanted.items() if item_id not in found]
-            hits = self._in_segment(key, missing)
+            hits = hits_in(self._objects, key, missing)
             if hits is None:
                 return None
             found |= {wanted[value] for value in hits}
@@ -131,36 +122,6 @@ class Ledger:
                 return False
             self.learn(CommitRecord.decode(data))
         return True
-
-    def _in_segment(self, key: str, wanted: list[bytes]) -> set[bytes] | None:
-        size = self._objects.size(key)
-        if size is None:
-            return None
-        count = size // DIGEST_BYTES
-        margin = int(WINDOW_SIGMAS * math.sqrt(count) / 2) + 1
-        if size <= WHOLE_BYTES or len(wanted) * 2 * margin > count:
-            data = self._objects.get(key)
-            return None if data is None else set(wanted) & set(_digests(data).tolist())
-        hits = set()
-        for value in wanted:
-            place = int.from_bytes(value, "big") * count >> (8 * DIGEST_BYTES)
-            start, stop = max(0, place - margin), min(count, place + margin)
-            window = self._objects.get_range(key, start * DIGEST_BYTES, stop * DIGEST_BYTES)
-            hits |= {value} & set(_digests(window).tolist())
-        return hits
-
-
-def digest(item_id: str) -> bytes:
-    """What a segment stores of an id; never ends in a zero byte, which numpy would strip."""
-    return hashlib.blake2b(item_id.encode(), digest_size=DIGEST_BYTES - 1).digest() + b"\x01"
-
-
-def _digests(data: bytes) -> Digests:
-    return np.frombuffer(data, dtype=f"S{DIGEST_BYTES}")
-
-
-def _sorted(digests: Iterable[bytes]) -> Digests:
-    return np.sort(np.array(list(digests), dtype=f"S{DIGEST_BYTES}"))
 
 
 def _covers(outer: tuple[int, int, str], inner: tuple[int, int, str]) -> bool:

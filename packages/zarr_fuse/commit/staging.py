@@ -29,31 +29,20 @@ class Staging:
     def write(self, edits: Iterable[ChunkEdit]) -> Stage:
         """Write all chunks and tell where they went."""
         stage = Stage()
-        for number, batch in enumerate(self._batches(edits, stage)):
+        for number, batch in enumerate(batches(edits)):
             self._renew()
-            direct = [edit for edit, _ in batch if edit.in_place]
+            stage.chunks += len(batch)
+            stage.deleted += [
+                self._layout.chunk(edit.array.path, edit.index) for edit, data in batch if data is None
+            ]
+            direct = [edit for edit, data in batch if edit.in_place and data is not None]
             if direct:
                 key = self._layout.stage(self._number, f"intent-{number:06d}.json")
                 self._objects.put(key, _intent(direct), durable=True)
                 stage.keys.append(key)
-            self._objects.put_many([self._target(edit, data, stage) for edit, data in batch], durable=True)
+            written = [self._target(edit, data, stage) for edit, data in batch if data is not None]
+            self._objects.put_many(written, durable=True)
         return stage
-
-    def _batches(self, edits: Iterable[ChunkEdit], stage: Stage) -> Iterator[list[tuple[ChunkEdit, bytes]]]:
-        batch, size = list[tuple[ChunkEdit, bytes]](), 0
-        for edit in edits:
-            stage.chunks += 1
-            if edit.cells is None:
-                stage.deleted.append(self._layout.chunk(edit.array.path, edit.index))
-                continue
-            data = edit.array.encode(edit.cells)
-            batch.append((edit, data))
-            size += len(data)
-            if size >= BATCH_BYTES:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
 
     def _target(self, edit: ChunkEdit, data: bytes, stage: Stage) -> tuple[str, bytes]:
         final = self._layout.chunk(edit.array.path, edit.index)
@@ -63,6 +52,20 @@ class Staging:
         stage.staged.append((key, final))
         stage.keys.append(key)
         return key, data
+
+
+def batches(edits: Iterable[ChunkEdit]) -> Iterator[list[tuple[ChunkEdit, bytes | None]]]:
+    """Edits with their encoded chunks, None for those to be deleted, a bounded number of bytes at a time."""
+    batch, size = list[tuple[ChunkEdit, bytes | None]](), 0
+    for edit in edits:
+        data = None if edit.cells is None else edit.array.encode(edit.cells)
+        batch.append((edit, data))
+        size += len(data or b"")
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def intended(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:

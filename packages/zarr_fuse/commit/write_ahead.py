@@ -14,15 +14,21 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from zarr.abc.store import Store as ZarrStore
+from zarr.storage import ObjectStore
+
+from zarr_fuse.commit.documents import put_documents
 from zarr_fuse.commit.edits import ChunkEdit, Stage
+from zarr_fuse.commit.history import Commit, history_of
 from zarr_fuse.commit.lease import Lease
 from zarr_fuse.commit.ledger import Ledger, read_sidecar
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.commit.recovery import Recovery, closing, has_leftovers
 from zarr_fuse.commit.safety import require_create_only
 from zarr_fuse.commit.staging import Staging
-from zarr_fuse.errors import LeaseHeldError, LeaseLostError, ZarrFuseError
-from zarr_fuse.layout import STAMP, Catalog, Layout, consolidated, encode, is_group, read_catalog
+from zarr_fuse.errors import LeaseHeldError, LeaseLostError, TransactionError, ZarrFuseError
+from zarr_fuse.layout import STAMP, Catalog, Layout, consolidated, encode, read_catalog
+from zarr_fuse.location import Location
 from zarr_fuse.objects import Objects
 from zarr_fuse.options import Options
 from zarr_fuse.storage import CALL_TIMEOUT_S
@@ -38,19 +44,50 @@ class WriteAhead:
     `number` is the number of the running transaction: that of its lease.
     """
 
-    def __init__(self, raw: Any, objects: Objects, layout: Layout, options: Options) -> None:  # noqa: ANN401
+    reruns = 0
+    consolidated = True
+
+    def __init__(
+        self,
+        raw: Any,  # noqa: ANN401 - obstore's union of stores
+        objects: Objects,
+        layout: Layout,
+        options: Options,
+        location: Location,
+    ) -> None:
+        self.layout = layout
+        self.chunks = objects
         self.ledger = Ledger(objects, layout)
         self.number = 0
         self._raw = raw
+        self._location = location
+        self._options = options
         self._objects = objects
         self._layout = layout
         self._lease = _lease(objects, layout, options) if options.writers == "many" else None
         self._recovery = Recovery(objects, layout, self.ledger, self.apply, self._renew)
         self._is_current = False
 
+    @property
+    def snapshot(self) -> str:
+        """The number of the last transaction, as its commit record carries it."""
+        return f"{self.number:08d}"
+
+    @property
+    def requests(self) -> int:
+        """Storage requests made so far."""
+        return self._objects.requests
+
     def read(self) -> Catalog | None:
         """The documents as of the last commit, None where there is no store."""
         return read_catalog(self._objects, self._layout)
+
+    def create_groups(self, catalog: Catalog, missing: Catalog) -> Catalog:
+        """Create absent group documents; the root's comes last and makes a new store visible."""
+        merged = {**catalog, **missing}
+        for path in sorted(missing, key=lambda one: (one == "", -one.count("/"))):
+            self._objects.create(self._layout.document(path), encode(consolidated(merged, path)))
+        return (self.read() or catalog) if "" in missing else catalog
 
     def repair(self, catalog: Catalog) -> Catalog:
         """Repair what a dead writer left; one that is alive will finish by itself."""
@@ -64,7 +101,7 @@ class WriteAhead:
         self.discard()
         return catalog
 
-    def begin(self, catalog: Catalog) -> tuple[bool, Catalog]:
+    def begin(self, catalog: Catalog, rerun: int = 0) -> tuple[bool, Catalog]:  # noqa: ARG002 - never rerun
         """Become the writer; whether `catalog` was current all the time, and the current one.
 
         Raises:
@@ -89,7 +126,7 @@ class WriteAhead:
             self._lease.keep()
             self.number = self._lease.number
 
-    def stage(self, edits: Iterable[ChunkEdit]) -> Stage:
+    def stage(self, edits: Iterable[ChunkEdit], documents: Catalog) -> Stage:  # noqa: ARG002 - the record has them
         """Write all chunks, to their final keys where that harms nobody, else to the stage."""
         return Staging(self._objects, self._layout, self.number, self._renew).write(edits)
 
@@ -130,6 +167,23 @@ class WriteAhead:
         self._objects.remove_tree(self._layout.data_root)
         self._objects.remove_tree(self._layout.side())
 
+    def history(self) -> list[Commit]:
+        """The commits whose record still exists, newest first: the ledger folds older ones away."""
+        numbers = read_sidecar(self._objects, self._layout).records
+        found = self._objects.get_many([self._layout.record(number) for number in numbers])
+        records = [CommitRecord.decode(data) for data in found if data]
+        return list(reversed(history_of([record for record in records if not record.closed])))
+
+    def rollback(self, snapshot: str) -> None:
+        """Raise `TransactionError`: this format overwrites cells in place."""
+        raise TransactionError(
+            f"{snapshot} cannot be taken back: format zarr keeps no older states, format icechunk does"
+        )
+
+    def zarr_store(self) -> ZarrStore:
+        """The dataset store, read-only."""
+        return ObjectStore(self._location.open(self._options, whole=False), read_only=True)
+
     def apply(self, record: CommitRecord, catalog: Catalog) -> Catalog:
         """Carry a committed record out; repeating it is harmless. Returns the new catalog."""
         self._renew()
@@ -141,7 +195,7 @@ class WriteAhead:
         merged = {**catalog, **record.documents}
         root = merged[""]
         merged[""] = {**root, "attributes": {**root["attributes"], STAMP: record.number}}
-        self._put_documents(record.documents, merged)
+        put_documents(self._objects, self._layout, record.documents, merged, self._renew)
         return merged
 
     def _take_number(self) -> None:
@@ -160,17 +214,6 @@ class WriteAhead:
         if self.number % COMPACT_EVERY == 0:
             self.ledger.compact()
 
-    def _put_documents(self, changed: Iterable[str], merged: Catalog) -> None:
-        arrays = [path for path in changed if not is_group(merged[path])]
-        self._objects.put_many(
-            [(self._layout.document(path), encode(merged[path])) for path in arrays], durable=True
-        )
-        self._renew()
-        groups = sorted(_ancestors(changed, merged), key=lambda path: (-path.count("/"), path == "", path))
-        documents = [(self._layout.document(path), encode(consolidated(merged, path))) for path in groups]
-        self._objects.put_many(documents[:-1], durable=True)
-        self._objects.put(*documents[-1], durable=True)
-
     def _renew(self) -> None:
         if self._lease:
             self._lease.renew_when_due()
@@ -179,12 +222,3 @@ class WriteAhead:
 def _lease(objects: Objects, layout: Layout, options: Options) -> Lease:
     timeout_s = CALL_TIMEOUT_S if objects.is_remote else 0.0
     return Lease(objects, layout, options.lease_ttl_s, options.lease_wait_s, timeout_s)
-
-
-def _ancestors(changed: Iterable[str], merged: Catalog) -> set[str]:
-    """The changed groups, and every group above something changed."""
-    found = {path for path in changed if is_group(merged[path])} | {""}
-    for path in changed:
-        parts = path.split("/")
-        found |= {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-    return {path for path in found if path in merged}
