@@ -123,6 +123,15 @@ class SortedAxis(Axis):
         first = int(self._before[0]) if self.added else self.stored
         return first if first < self.stored else None
 
+    @property
+    def last(self) -> Labels | None:
+        """The highest label, stored or added, shape (1,)."""
+        ends = [] if not self.added else [self._labels[-1:]]
+        if self._array is not None and self.stored:
+            stored = self._chunk(self._array, (self.stored - 1) // self._array.chunk_shape[0])
+            ends.append(stored[-1:].astype(self._labels.dtype))
+        return max(ends) if ends else None
+
     def _pending(self, labels: Labels) -> tuple[Ids, NDArray[np.bool_]]:
         place = np.searchsorted(self._labels, labels)
         if not self.added:

@@ -14,7 +14,7 @@ from zarr_fuse.axes import Axis
 from zarr_fuse.chunks import Index, StoredArray, same_cells
 from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.reader import ChunkReader
-from zarr_fuse.texts import Values
+from zarr_fuse.texts import Values, joined
 
 Positions = NDArray[np.int64]
 
@@ -25,6 +25,11 @@ class Cells:
 
     positions: Sequence[Positions]
     values: Values
+
+    def followed_by(self, later: Cells) -> Cells:
+        """These cells, and after them others of the same array."""
+        pairs = zip(self.positions, later.positions, strict=True)
+        return Cells([np.concatenate(pair) for pair in pairs], joined([self.values, later.values]))
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class ArrayChange:
         chunk = np.ravel_multi_index([place // step for place, step in pairs], grid)
         offset = np.ravel_multi_index([place % step for place, step in pairs], steps)
         size = int(np.prod(steps))
-        key, values = _last_of_each(chunk * size + offset, self.cells.values)
+        key, values = last_of_each(chunk * size + offset, self.cells.values)
         starts = np.flatnonzero(np.diff(key // size, prepend=-1))
         indices = zip(*(part.tolist() for part in np.unravel_index(key[starts] // size, grid)), strict=True)
         spans = zip(starts.tolist(), [*starts[1:].tolist(), len(key)], strict=True)
@@ -157,7 +162,7 @@ class ArrayChange:
         )
 
 
-def _last_of_each(keys: Positions, values: Values) -> tuple[Positions, Values]:
+def last_of_each(keys: Positions, values: Values) -> tuple[Positions, Values]:
     """Ascending distinct keys with the last value of each."""
     if not np.all(keys[1:] > keys[:-1]):
         order = np.argsort(keys, kind="stable")

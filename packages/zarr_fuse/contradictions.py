@@ -8,9 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zarr_fuse.places import codes_of
+from zarr_fuse.rows import Rows, has_value
+from zarr_fuse.schema import Variable
 from zarr_fuse.texts import Values, comparable
 
 Mask = NDArray[np.bool_]
+
+
+def contradicted(rows: Rows) -> Mask:
+    """Rows to drop, and told so, because a variable over fewer coordinates has other values there."""
+    drop = np.zeros(len(rows), dtype=bool)
+    keys = {name: rows.keys(coord) for name, coord in rows.schema.COORDS.items()}
+    for name, variable in rows.schema.VARS.items():
+        column = rows.columns.get(name)
+        if column is None or len(variable.coords) == len(keys) or not len(rows):
+            continue
+        bad = contradicting_rows(keys, variable.coords, has_value(variable, column), column)
+        rows.reject("contradiction", variable, bad, column, _disagree(variable))
+        drop |= bad
+    return drop
 
 
 def contradicting_rows(
@@ -54,3 +70,8 @@ def _disagreeing(codes: NDArray[np.int64], values: Values) -> NDArray[np.int64]:
     codes, content = codes[order], comparable(values[order])
     differs = (codes[1:] == codes[:-1]) & (content[1:] != content[:-1])
     return np.unique(codes[1:][differs])
+
+
+def _disagree(variable: Variable) -> str:
+    along = ", ".join(variable.coords) or "nothing"
+    return f"{variable.name} depends on {along} only, but rows with the same labels there disagree"

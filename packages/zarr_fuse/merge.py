@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zarr_fuse import frame as frames
+from zarr_fuse.admission import bridge, closed, gaps_to_fill, spaced
 from zarr_fuse.axes import Axis, SortedAxis, UnsortedAxis
 from zarr_fuse.cells import ArrayChange, Cells
 from zarr_fuse.chunks import StoredArray
 from zarr_fuse.commit.edits import ChunkEdit
-from zarr_fuse.contradictions import contradicting_rows
+from zarr_fuse.contradictions import contradicted
 from zarr_fuse.dense import grid_frame, in_own_units, restored
 from zarr_fuse.errors import UpdateRefusedError
+from zarr_fuse.fill import Bridge, bridged
 from zarr_fuse.layout import Catalog, Document, children, join
 from zarr_fuse.node_documents import array_for, node_attributes
+from zarr_fuse.pending import Pending
 from zarr_fuse.reader import ChunkReader
-from zarr_fuse.report import Findings, UpdateReport
+from zarr_fuse.report import UpdateReport
+from zarr_fuse.rows import Rows, has_value, key_variables
 from zarr_fuse.schema import Coord, DatasetSchema, Variable
-from zarr_fuse.texts import Texts, Values, joined
-
-Mask = NDArray[np.bool_]
-Rows = NDArray[np.int64]
+from zarr_fuse.steps import Gaps
 
 
 class NodeMerge:
@@ -45,7 +47,7 @@ class NodeMerge:
         names = children(catalog, path, groups=False)
         self._stored = {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
         self._axes: dict[str, Axis] = {}
-        self._values: dict[str, list[tuple[Sequence[NDArray[np.int64]], Values]]] = {}
+        self._pending: dict[str, Pending] = {}
         self._touched = False
         self.rows = 0
 
@@ -72,17 +74,14 @@ class NodeMerge:
         return self._add(converted, on_bad_rows, strict=strict)
 
     def _add(self, converted: frames.Converted, on_bad_rows: str, *, strict: bool) -> UpdateReport:
-        rows = np.flatnonzero(converted.keep)
-        columns = {name: column[rows] for name, column in converted.columns.items()}
-        drop = self._contradictions(converted.schema, columns, rows, converted.findings)
-        drop |= self._not_admitted(converted.schema, columns, rows, converted.findings)
+        rows = Rows.of(converted)
+        axes = {name: self._axis(name) for name in rows.schema.COORDS if self._has_labels(name)}
+        rows = spaced(rows.without(contradicted(rows) | closed(rows, axes)), axes)
         self._refuse(converted, on_bad_rows, strict=strict)
-        if drop.any():
-            rows = rows[~drop]
-            columns = {name: column[~drop] for name, column in columns.items()}
         if not len(rows):
             return converted.findings.report(converted.rows_in)
-        return self._collect(converted, columns, len(rows))
+        added = self._collect(rows, gaps_to_fill(rows, axes))
+        return converted.findings.report(converted.rows_in, len(rows)).completed(new_labels=added)
 
     def touch(self) -> None:
         """Write this node's documents even without rows: the schema has grown."""
@@ -116,7 +115,7 @@ class NodeMerge:
         array = self._stored.get(coord.name)
         if coord.sorted and not coord.is_composed:
             return SortedAxis(array, self._reader, coord.storage_dtype)
-        keys = _key_variables(coord, self._schema)
+        keys = key_variables(coord, self._schema)
         return UnsortedAxis(
             array,
             self._reader,
@@ -125,68 +124,42 @@ class NodeMerge:
             composed=coord.is_composed,
         )
 
-    def _contradictions(
-        self,
-        schema: DatasetSchema,
-        columns: Mapping[str, Values],
-        rows: Rows,
-        findings: Findings,
-    ) -> Mask:
-        drop = np.zeros(len(rows), dtype=bool)
-        keys = {name: _labels(coord, schema, columns) for name, coord in schema.COORDS.items()}
-        for name, variable in schema.VARS.items():
-            if name not in columns or len(variable.coords) == len(keys) or not len(rows):
-                continue
-            bad = contradicting_rows(
-                keys, variable.coords, _has_value(variable, columns[name]), columns[name]
-            )
-            findings.add("contradiction", name, rows[bad], columns[name][bad], _disagree(variable))
-            drop |= bad
-        return drop
-
-    def _not_admitted(
-        self,
-        schema: DatasetSchema,
-        columns: Mapping[str, Values],
-        rows: Rows,
-        findings: Findings,
-    ) -> Mask:
-        drop = np.zeros(len(rows), dtype=bool)
-        for name, coord in schema.COORDS.items():
-            if coord.step_limits.no_new and len(rows) and self._is_written(name):
-                keys = _labels(coord, schema, columns)
-                unknown = ~self._axis(name).known(keys)
-                findings.add(
-                    "no_new_label", name, rows[unknown], keys[0][unknown], f"{name} takes no new labels"
-                )
-                drop |= unknown
-        return drop
-
     def _refuse(self, converted: frames.Converted, on_bad_rows: str, *, strict: bool) -> None:
         harmless = () if strict else ("column_missing",)
         problems = converted.findings.problems(harmless=harmless) if strict or on_bad_rows == "fail" else []
         if problems:
             raise UpdateRefusedError(problems, converted.findings.report(converted.rows_in))
 
-    def _collect(self, converted: frames.Converted, columns: Mapping[str, Values], rows: int) -> UpdateReport:
-        self._schema = converted.schema
-        before = {name: self._axis(name).added for name in self._schema.COORDS}
-        ids = {
-            name: self._axis(name).resolve(_labels(coord, self._schema, columns))
-            for name, coord in self._schema.COORDS.items()
-        }
+    def _collect(self, rows: Rows, gaps: Mapping[str, Gaps]) -> dict[str, int]:
+        """Take rows into axes and cells; how many labels each axis has gained."""
+        self._schema = rows.schema
+        coords = self._schema.COORDS
+        before = {name: self._axis(name).added for name in coords}
+        ids = {name: self._axis(name).resolve(rows.keys(coord)) for name, coord in coords.items()}
+        bridges = {name: bridge(self._axis(name), coords[name], gap) for name, gap in gaps.items()}
         for name, variable in self._schema.VARS.items():
-            if name in columns:
-                value = _has_value(variable, columns[name])
+            if name in rows.columns:
+                value = has_value(variable, rows.columns[name])
                 places = [ids[coord][value] for coord in variable.coords]
-                self._values.setdefault(name, []).append((places, columns[name][value]))
-        self.rows += rows
+                self._take(variable, Cells(places, rows.columns[name][value]), bridges)
+        self.rows += len(rows)
         self._touched = True
-        added = {name: self._axis(name).added - before[name] for name in before}
-        return converted.findings.report(converted.rows_in, rows).completed(new_labels=added)
+        return {name: self._axis(name).added - before[name] for name in before}
 
-    def _is_written(self, name: str) -> bool:
-        return name in self._stored or name in self._axes
+    def _take(self, variable: Variable, cells: Cells, bridges: Mapping[str, Bridge]) -> None:
+        """Keep the cells of a variable, and those they let interpolate along each axis in turn."""
+        name = variable.name
+        held = self._pending.setdefault(name, Pending(self._stored.get(name), self._reader))
+        held.add(cells)
+        sizes = [self._axis(coord).size for coord in variable.coords]
+        for place, coord in enumerate(variable.coords):
+            if coord in bridges and len(cells.values):
+                between = bridged(cells, place, bridges[coord], sizes, partial(held.find, variable, sizes))
+                held.add(between)
+                cells = cells.followed_by(between)
+
+    def _has_labels(self, name: str) -> bool:
+        return (name in self._stored or name in self._axes) and self._axis(name).size > 0
 
     @property
     def _is_empty(self) -> bool:
@@ -212,34 +185,10 @@ class NodeMerge:
         if isinstance(variable, Coord):
             positions, labels = self._axis(variable.name).inserted()
             return Cells((positions,), labels)
-        parts = self._values.get(variable.name, [])
-        if not parts:
+        held = self._pending.get(variable.name)
+        cells = held.all() if held else None
+        if cells is None:
             empty = np.empty(0, dtype=np.int64)
             return Cells([empty] * len(variable.coords), np.empty(0, dtype=variable.storage_dtype))
-        places = [
-            self._axis(coord).final(np.concatenate([places[number] for places, _ in parts]))
-            for number, coord in enumerate(variable.coords)
-        ]
-        return Cells(places, joined([values for _, values in parts]))
-
-
-def _key_variables(coord: Coord, schema: DatasetSchema) -> list[Variable]:
-    return [schema.VARS[name] for name in coord.composed] if coord.is_composed else [coord]
-
-
-def _labels(coord: Coord, schema: DatasetSchema, columns: Mapping[str, Values]) -> list[Values]:
-    return [columns[key.name] for key in _key_variables(coord, schema)]
-
-
-def _has_value(variable: Variable, column: Values) -> Mask:
-    """Which cells are not NA."""
-    if isinstance(column, Texts):
-        return column.of_words(column.words != variable.storage_na)
-    if column.dtype.kind in "fc" and np.isnan(variable.storage_na):
-        return ~np.isnan(column)
-    return np.asarray(column != variable.storage_na)
-
-
-def _disagree(variable: Variable) -> str:
-    along = ", ".join(variable.coords) or "nothing"
-    return f"{variable.name} depends on {along} only, but rows with the same labels there disagree"
+        ids = zip(variable.coords, cells.positions, strict=True)
+        return Cells([self._axis(name).final(positions) for name, positions in ids], cells.values)

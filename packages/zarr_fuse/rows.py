@@ -1,0 +1,77 @@
+"""The good rows of one frame on their way into a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zarr_fuse.frame import Converted
+from zarr_fuse.report import Findings
+from zarr_fuse.schema import Coord, DatasetSchema, Variable
+from zarr_fuse.texts import Texts, Values
+from zarr_fuse.units import DateTimeUnit
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows whose coordinates are all good.
+
+    Attributes:
+        schema: of the frame, with the types it fixed.
+        columns: name → column in storage type, shape (rows,).
+        numbers: the rows' numbers in the frame as passed, shape (rows,).
+        findings: of the frame; `reject` adds to them.
+    """
+
+    schema: DatasetSchema
+    columns: Mapping[str, Values]
+    numbers: NDArray[np.int64]
+    findings: Findings
+
+    @classmethod
+    def of(cls, converted: Converted) -> Rows:
+        """The rows that the conversion keeps."""
+        numbers = np.flatnonzero(converted.keep)
+        columns = {name: column[numbers] for name, column in converted.columns.items()}
+        return cls(converted.schema, columns, numbers, converted.findings)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def keys(self, coord: Coord) -> list[Values]:
+        """The columns that identify a row's label: of the coordinate, or of its components."""
+        return [self.columns[variable.name] for variable in key_variables(coord, self.schema)]
+
+    def without(self, dropped: Mask) -> Rows:
+        """The rows that are not dropped."""
+        if not dropped.any():
+            return self
+        columns = {name: column[~dropped] for name, column in self.columns.items()}
+        return replace(self, columns=columns, numbers=self.numbers[~dropped])
+
+    def reject(self, kind: str, variable: Variable, dropped: Mask, column: Values, message: str) -> None:
+        """Find fault with some rows for what stands in a column of theirs."""
+        values: Any = column[dropped]
+        if isinstance(variable.unit, DateTimeUnit) and not variable.is_coded:
+            values = np.asarray(values).view(variable.unit.default_dtype())
+        self.findings.add(kind, variable.name, self.numbers[dropped], values, message)
+
+
+def key_variables(coord: Coord, schema: DatasetSchema) -> list[Variable]:
+    """What identifies a position: the coordinate itself, or the components of a composed one."""
+    return [schema.VARS[name] for name in coord.composed] if coord.is_composed else [coord]
+
+
+def has_value(variable: Variable, column: Values) -> Mask:
+    """Which cells of a column in storage type are not NA."""
+    if isinstance(column, Texts):
+        return column.of_words(column.words != variable.storage_na)
+    if column.dtype.kind in "fc" and np.isnan(variable.storage_na):
+        return ~np.isnan(column)
+    return np.asarray(column != variable.storage_na)
