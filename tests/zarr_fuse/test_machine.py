@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import copy
 import secrets
-import warnings
 
 import pytest
-import xarray as xr
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from zarr.storage import ObjectStore
 
 from tests.zarr_fuse import river
-from tests.zarr_fuse.storages import Died, FailingStore
-from zarr_fuse import location, open_store
-from zarr_fuse.commit import lease, process
+from tests.zarr_fuse.rivers import IcechunkRiver, River
+from tests.zarr_fuse.storages import Died
+from zarr_fuse.commit import snapshot_ledger
 from zarr_fuse.errors import AlreadyMergedError, StorageError
 
 FAULTS = ["before", "after", "lost", "refused"]
 
 
 class RiverMachine(RuleBasedStateMachine):
+    make: type[River] = River
+
     @initialize()
     def start(self):
-        self.storage = FailingStore()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(location, "open_object_store", lambda *_, **__: self.storage)
-        self.life = 0
-        self.patch.setattr(lease, "holder", lambda: {**process.holder(), "life": self.life})
-        self.patch.setattr(lease, "is_dead", lambda other: other["life"] != self.life)
+        self.survey = self.make(self.patch)
+        self.storage = self.survey.storage
         self.models = river.models()
         self.done = set()
         self.open()
@@ -40,7 +36,7 @@ class RiverMachine(RuleBasedStateMachine):
             self.patch.undo()
 
     def open(self):
-        self.root = open_store(river.SCHEMA, STORE_URL="memory://river")
+        self.root = self.survey.open()
 
     @rule()
     def open_again(self):
@@ -70,8 +66,7 @@ class RiverMachine(RuleBasedStateMachine):
         try:
             self.merge(updates, item_id)
         except (Died, StorageError):
-            self.storage.heal()
-            self.life += 1
+            self.survey.restart()
         else:
             self.storage.heal()
             self.follow(updates, item_id)
@@ -101,15 +96,12 @@ class RiverMachine(RuleBasedStateMachine):
     def holds(self):
         if not hasattr(self, "root"):
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for path, model in self.models.items():
-                dataset = xr.open_zarr(ObjectStore(self.storage), group=path, consolidated=True, chunks=None)
-                assert model.contradicts(dataset) is None
+        for path, model in self.models.items():
+            assert model.contradicts(self.survey.dataset(path)) is None
         assert self.root.ledger.contains(self.done) == self.done
 
-    def merge(self, updates, item_id):
-        with self.root.transaction(item_ids=[item_id]) as transaction:
+    def merge(self, updates, item_id, root=None):
+        with (root or self.root).transaction(item_ids=[item_id]) as transaction:
             for path, rows in updates:
                 transaction[path].update(river.frame(path, rows))
 
@@ -119,5 +111,44 @@ class RiverMachine(RuleBasedStateMachine):
         self.done.add(item_id)
 
 
+class IcechunkMachine(RiverMachine):
+    make = IcechunkRiver
+
+    @initialize()
+    def start(self):
+        super().start()
+        self.patch.setattr(snapshot_ledger, "COMPACT_AT", 4)
+        self.patch.setattr(snapshot_ledger, "KEEP", 1)
+        self.states = {}
+
+    @rule(mine=river.updates(), others=st.lists(river.updates(), min_size=1, max_size=2))
+    def merge_that_another_writer_overtakes(self, mine, others):
+        item_id, other_id = secrets.token_hex(4), secrets.token_hex(4)
+        other = self.survey.open()
+        with self.root.transaction(item_ids=[item_id]) as transaction:
+            path, rows = mine
+            transaction[path].update(river.frame(path, rows))
+            self.merge(others, other_id, other)
+        self.follow(others, other_id)
+        self.follow([mine], item_id)
+
+    @rule()
+    def rollback(self):
+        newest = self.root.history()[0]
+        if newest.parent not in self.states:
+            return
+        self.root.rollback(newest.snapshot)
+        gone = set(newest.item_ids)
+        self.models, self.done = copy.deepcopy(self.states[newest.parent])
+        assert self.root.ledger.contains(gone) == set()
+
+    @invariant()
+    def remember(self):
+        if hasattr(self, "states"):
+            self.states[self.root.history()[0].snapshot] = copy.deepcopy((self.models, self.done))
+
+
 TestRiver = RiverMachine.TestCase
 TestRiver.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+TestIcechunkRiver = IcechunkMachine.TestCase
+TestIcechunkRiver.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
