@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,28 @@ class ArrayChange:
     def edits(self, reader: ChunkReader) -> Iterator[ChunkEdit]:
         """The chunks that differ from what is stored, in key order of the chunk grid."""
         written = self._written()
-        for index in sorted(written.keys() | set(self._moved())):
+        grown = () if self._fills_with_na() else self._grown()
+        for index in sorted({*written, *self._moved(), *grown}):
             edit = self._edit(index, written.get(index), reader)
             if edit is not None:
                 yield edit
+
+    def contents(
+        self, indices: Iterable[Index], reader: ChunkReader
+    ) -> Iterator[tuple[Index, NDArray[Any] | None]]:
+        """All cells of some chunks after the transaction; None where the array has no such chunk any more."""
+        written = self._written()
+        for index in indices:
+            inside = self.after.committed(index) is not None
+            yield index, self._content(index, written.get(index), reader) if inside else None
+
+    def _content(
+        self, index: Index, written: tuple[Positions, Values] | None, reader: ChunkReader
+    ) -> NDArray[Any]:
+        cells = self._base(index, reader)
+        if written is not None:
+            cells.reshape(-1)[written[0]] = written[1]
+        return cells
 
     def _written(self) -> dict[Index, tuple[Positions, Values]]:
         """Offsets inside the chunk and values, by chunk index; of equal cells the last one wins."""
@@ -89,16 +107,27 @@ class ArrayChange:
                 tail = range(first // self.after.chunk_shape[place], len(grid[place]))
                 yield from itertools.product(*grid[:place], tail, *grid[place + 1 :])
 
+    def _grown(self) -> Iterator[Index]:
+        """Indices of all chunks with cells of new labels."""
+        if self.before is None:
+            return
+        steps = self.after.chunk_shape
+        grid = [range(-(-extent // step)) for extent, step in zip(self.after.shape, steps, strict=True)]
+        for place, axis in enumerate(self.axes):
+            if axis.added:
+                tail = range(axis.stored // steps[place], len(grid[place]))
+                yield from itertools.product(*grid[:place], tail, *grid[place + 1 :])
+
     def _edit(
         self, index: Index, written: tuple[Positions, Values] | None, reader: ChunkReader
     ) -> ChunkEdit | None:
-        cells = self._base(index, reader)
-        if written is not None:
-            cells.reshape(-1)[written[0]] = written[1]
+        cells = self._content(index, written, reader)
         bounds = self.before.committed(index) if self.before else None
         if self.before is None or bounds is None:
             return None if self.after.is_fill(cells) else ChunkEdit(self.after, index, cells, in_place=True)
         stored = reader.stored(self.before, index)
+        if stored is not None and same_cells(stored, cells):
+            return None
         old = self.before.full(self.before.fill) if stored is None else stored
         keeps = same_cells(old[bounds], cells[bounds])
         if keeps and self._nothing_new(cells, bounds):

@@ -24,6 +24,7 @@ Catalog = dict[
 ]  # path below the store ("" is the root) -> group or array document, not consolidated
 
 STAMP = "__zf_transaction"
+ORDERED = "__zf_ordered"  # on a node whose sorted axes are known to be in order
 HIDDEN_PREFIX = "__zf_"
 
 

@@ -20,8 +20,9 @@ from zarr_fuse.contradictions import contradicted
 from zarr_fuse.dense import grid_frame, in_own_units, restored
 from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.fill import Bridge, bridged
-from zarr_fuse.layout import Catalog, Document, children, join
+from zarr_fuse.layout import ORDERED, Catalog, Document, children, join
 from zarr_fuse.node_documents import array_for, node_attributes
+from zarr_fuse.node_reader import NodeReader
 from zarr_fuse.pending import Pending
 from zarr_fuse.reader import ChunkReader
 from zarr_fuse.report import UpdateReport
@@ -43,9 +44,11 @@ class NodeMerge:
         self._path = path
         self._schema = schema
         self._catalog = catalog
-        self._reader = reader
         names = children(catalog, path, groups=False)
-        self._stored = {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
+        stored = {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
+        self._reader = NodeReader(reader, stored, schema)
+        self._stored = self._reader.arrays
+        self._is_ordered = bool(catalog[path]["attributes"].get(ORDERED, not stored))
         self._axes: dict[str, Axis] = {}
         self._pending: dict[str, Pending] = {}
         self._touched = False
@@ -74,6 +77,7 @@ class NodeMerge:
         return self._add(converted, on_bad_rows, strict=strict)
 
     def _add(self, converted: frames.Converted, on_bad_rows: str, *, strict: bool) -> UpdateReport:
+        self._put_in_order()
         rows = Rows.of(converted)
         axes = {name: self._axis(name) for name in rows.schema.COORDS if self._has_labels(name)}
         rows = spaced(rows.without(contradicted(rows) | closed(rows, axes)), axes)
@@ -94,17 +98,27 @@ class NodeMerge:
             stored = self._stored.get(variable.name)
             cells = self._cells(variable)
             change = ArrayChange(stored, self._after(variable, coords), axes, variable.storage_na, cells)
-            yield from change.edits(self._reader)
+            yield from self._reader.change(variable.name, change)
 
     def documents(self) -> dict[str, Document]:
         """The metadata documents that differ from the committed ones, by path."""
         if not self._touched:
             return {}
-        found = {self._after(*target).path: self._after(*target).document for target in self._targets()}
+        arrays = [self._to_store(*target) for target in self._targets()]
+        found = {array.path: array.document for array in arrays}
         group = self._catalog[self._path]
-        attributes = node_attributes(self._schema, group["attributes"], empty=self._is_empty)
+        kept = {**group["attributes"], **({ORDERED: True} if self.rows else {})}
+        attributes = node_attributes(self._schema, kept, empty=self._is_empty)
         found[self._path] = {**group, "attributes": attributes}
         return {path: document for path, document in found.items() if self._catalog.get(path) != document}
+
+    def _put_in_order(self) -> None:
+        """Make sure, once for each node, that sorted axes are in order."""
+        if not self._is_ordered:
+            self._is_ordered = True
+            if self._reader.put_in_order(self._schema.COORDS.values()):
+                self._stored = self._reader.arrays
+                self._axes.clear()
 
     def _axis(self, name: str) -> Axis:
         if name not in self._axes:
@@ -164,7 +178,8 @@ class NodeMerge:
     @property
     def _is_empty(self) -> bool:
         """Whether the node has never been written, or holds no variables."""
-        never = bool(self._catalog[self._path]["attributes"].get("__empty__", False)) and not self.rows
+        marked = bool(self._catalog[self._path]["attributes"].get("__empty__", False))
+        never = marked and not (self.rows or self._stored)
         return never or not (self._schema.VARS or self._schema.COORDS)
 
     def _targets(self) -> Iterator[tuple[Variable, tuple[str, ...]]]:
@@ -180,6 +195,10 @@ class NodeMerge:
     def _after(self, variable: Variable, coords: tuple[str, ...]) -> StoredArray:
         shape = tuple(self._axis(name).size for name in coords)
         return array_for(self._path, variable, coords, self._schema, shape, self._stored.get(variable.name))
+
+    def _to_store(self, variable: Variable, coords: tuple[str, ...]) -> StoredArray:
+        after = self._after(variable, coords)
+        return self._reader.stored_form(variable.name, after, lambda: self._cells(variable).values)
 
     def _cells(self, variable: Variable) -> Cells:
         if isinstance(variable, Coord):
