@@ -151,4 +151,4 @@ class IcechunkMachine(RiverMachine):
 TestRiver = RiverMachine.TestCase
 TestRiver.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
 TestIcechunkRiver = IcechunkMachine.TestCase
-TestIcechunkRiver.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+TestIcechunkRiver.settings = settings(max_examples=10, stateful_step_count=15, deadline=None)

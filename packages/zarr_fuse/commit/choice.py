@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,11 @@ def _snapshots(location: Location, options: Options, raw: Any, objects: Objects,
     from zarr_fuse.commit.repository import Repository
     from zarr_fuse.commit.snapshots import Snapshots
 
-    folder = None
+    path, folder = None, None
     if "://" not in location.url:
+        path = Path(location.url)
         lock = LocalLock(Path(location.folder) / layout.side("commit.lock"), options.lease_wait_s)
-        folder = LocalFolder(Path(location.url), lock, POINTERS)
-    repository = Repository(icechunk_storage(location, options), repository_config(options))
+        folder = LocalFolder(path, lock, POINTERS)
+    repository = Repository(partial(icechunk_storage, location, options), repository_config(options), path)
     creation = Creation(location, options, raw, objects, layout)
     return Snapshots(repository, creation, folder, options.as_of)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import icechunk
@@ -46,18 +47,27 @@ class Repository:
     """The repository at one place.
 
     Args:
-        storage: the icechunk storage of that place.
+        storage: makes the icechunk storage of that place.
         config: settings of this handle, not stored.
+        folder: the place on a local path, which icechunk would make by looking there; None elsewhere.
     """
 
-    def __init__(self, storage: icechunk.Storage, config: icechunk.RepositoryConfig) -> None:
-        self._storage = storage
+    def __init__(
+        self,
+        storage: Callable[[], icechunk.Storage],
+        config: icechunk.RepositoryConfig,
+        folder: Path | None = None,
+    ) -> None:
+        self._make_storage = storage
         self._config = config
+        self._folder = folder
         self._opened: icechunk.Repository | None = None
         self.requests = 0
 
     def exists(self) -> bool:
         """Whether there is a repository."""
+        if self._folder and not self._folder.is_dir():
+            return False
         return self._call("is there a repository", lambda: icechunk.Repository.exists(self._storage))
 
     def create(self) -> None:
@@ -109,8 +119,14 @@ class Repository:
         while (entry := self._call("read the history", lambda: next(entries, None))) is not None:
             yield _commit(entry)
 
+    @cached_property
+    def _storage(self) -> icechunk.Storage:
+        return self._make_storage()
+
     @property
     def _repository(self) -> icechunk.Repository:
+        if self._folder and not self._folder.is_dir():
+            raise StoreNotFoundError("there is no repository")
         if self._opened is None:
             self._opened = self._call(
                 "open the repository", lambda: icechunk.Repository.open(self._storage, self._config)
