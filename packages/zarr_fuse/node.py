@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, ItemsView, Iterable, Mapping
 from typing import Any
 
+import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 from zarr.abc.store import Store as ZarrStore
@@ -20,6 +21,7 @@ from zarr_fuse.report import UpdateReport
 from zarr_fuse.schema import DatasetSchema, NodeSchema
 from zarr_fuse.schema.secrets import without_secrets
 from zarr_fuse.store import Store
+from zarr_fuse.tables import long_table, with_labels
 from zarr_fuse.transaction import NodeWriter, Transaction
 
 
@@ -126,6 +128,23 @@ class Node:
             )
         dataset.attrs = _visible(dataset.attrs)
         return dataset
+
+    @property
+    def decoded(self) -> xr.Dataset:
+        """`dataset` with the labels of discrete variables, as lazy as it is."""
+        return with_labels(self.dataset, self.schema)
+
+    def read_df(self, names: str | Iterable[str], *sel: Any, **more: Any) -> pl.DataFrame:
+        """Variables as a long table with their simple coordinates and components; missing values are null.
+
+        Args:
+            names: of the variables.
+            sel: labels along axes and how to find them, as `xr.Dataset.sel` takes them.
+
+        Raises:
+            KeyError: there is no such variable or label.
+        """
+        return long_table(self.dataset, self.schema, names, *sel, **more)
 
     def update(self, frame: object, *, on_bad_rows: str | None = None) -> UpdateReport:
         """Merge a polars or pandas frame as a transaction of its own.
