@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, TypeVar
 
+from zarr_fuse.chunks import StoredArray
 from zarr_fuse.errors import SchemaConflictError, SchemaWarning
 from zarr_fuse.layout import join
-from zarr_fuse.schema import Coord, DatasetSchema, DiscreteRange, NodeSchema, Variable, deserialize
+from zarr_fuse.older import stored_schema
+from zarr_fuse.schema import Coord, DatasetSchema, DiscreteRange, NodeSchema, Variable
 from zarr_fuse.units import DateTimeUnit
 
 FIXED = ("unit", "type", "coords", "na_value", "range/discrete")
@@ -37,19 +38,27 @@ def flatten(schema: NodeSchema, path: str = "") -> dict[str, DatasetSchema]:
     return found
 
 
-def combined(passed: DatasetSchema | None, stored_text: str, path: str, *, read_only: bool) -> DatasetSchema:
+def combined(
+    passed: DatasetSchema | None,
+    stored_text: str,
+    path: str,
+    *,
+    read_only: bool,
+    arrays: Mapping[str, StoredArray] | None = None,
+) -> DatasetSchema:
     """The schema in force for one node.
 
     Args:
         passed: what the caller brought for this node, if anything.
         stored_text: `__structure__` of the node, empty if it has none.
         path: group path, for messages.
+        arrays: of the node, by name; they say what an older text leaves open.
         read_only: the stored schema wins, with a warning where the two differ.
 
     Raises:
         SchemaConflictError: with every difference that the stored data rule out.
     """
-    stored = _stored(stored_text, path) if stored_text else None
+    stored = stored_schema(stored_text, path, arrays or {}, passed)
     if stored is None or passed is None:
         return stored or passed or DatasetSchema()
     differences = list(_differences(passed, stored, path))
@@ -66,11 +75,6 @@ def combined(passed: DatasetSchema | None, stored_text: str, path: str, *, read_
     )
 
 
-@lru_cache(maxsize=256)
-def _stored(text: str, path: str) -> DatasetSchema:
-    return deserialize(text, f"stored schema of {path or 'the root'}").ds
-
-
 def _laid_over(passed: Mapping[str, V], stored: Mapping[str, V]) -> dict[str, V]:
     """Everything of both; where the passed side leaves something open, the stored one speaks."""
     both = {name: _completed(passed[name], stored[name]) for name in passed if name in stored}
@@ -83,8 +87,10 @@ def _completed(passed: V, stored: V) -> V:
         kept["description"] = stored.description
     if passed.type is None:
         kept |= {"type": stored.type, "na_value": stored.na_value}
-    if isinstance(passed, Coord) and isinstance(stored, Coord) and passed.shard_size is None:
-        kept["shard_size"] = stored.shard_size
+    if isinstance(passed, Coord) and isinstance(stored, Coord):
+        kept |= {key: getattr(stored, key) for key in passed.left_open}
+        if passed.shard_size is None:
+            kept["shard_size"] = stored.shard_size
     return replace(passed, **kept)
 
 
@@ -104,11 +110,15 @@ def fixed_differences(passed: Variable, stored: Variable) -> Iterator[FixedDiffe
     What either side leaves open is not compared.
     """
     for key in FIXED + (FIXED_OF_COORDS if isinstance(passed, Coord) else ()):
-        if _follows(passed, key) and _follows(stored, key):
+        if key in _left_open(passed) or (_follows(passed, key) and _follows(stored, key)):
             continue
         left, right = _fixed_value(passed, key), _fixed_value(stored, key)
         if left is not None and right is not None and not _same(left, right):
             yield FixedDifference(key, left, right)
+
+
+def _left_open(variable: Variable) -> frozenset[str]:
+    return variable.left_open if isinstance(variable, Coord) else frozenset()
 
 
 def _fixed_value(variable: Variable, key: str) -> Any:  # noqa: ANN401

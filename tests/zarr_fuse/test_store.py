@@ -273,3 +273,12 @@ def test_node_and_array_cannot_share_a_name(survey):
     survey.open({"n": {"child": simple(z="m")["n"]}})
     with pytest.raises(SchemaConflictError, match="n/child"):
         survey.open(simple(child="m"))
+
+
+def test_what_a_schema_leaves_open_is_taken_from_the_store(survey):
+    survey.open(simple(x="m"))["n"].update(column(0, x=1))
+    for axis in ({"t": {"unit": {"tick": "s"}}}, None):
+        node = survey.open({"n": {"VARS": {"x": {"unit": "m", "coords": "t"}}, "COORDS": axis}})["n"]
+        assert node.schema.COORDS["t"].chunk_size == AXIS["t"]["chunk_size"]
+    node.update(column(2, x=2))
+    assert survey.dataset("n").x.values.tolist() == [1.0, 1.0, 2.0, 2.0]

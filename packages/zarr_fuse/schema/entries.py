@@ -26,6 +26,7 @@ RESERVED_ATTRS = frozenset(
         *("scale_factor", "add_offset", "missing_value", "_Unsigned", "coordinates"),
     }
 )
+OPEN_KEYS = ("composed", "chunk_size", "sorted")
 
 
 def build_variable(name: str, raw: Mapping[str, Any], ctx: SchemaCtx) -> Variable:
@@ -75,10 +76,15 @@ def _coord(
         shard_size=document.shard_size,
         step_limits=steps,
         sorted=in_order,
+        left_open=frozenset(key for key in OPEN_KEYS if not _says(document, key)),
     )
     if coord.step_limits.steps_in(coord.unit) and not coord.step_bounds and not ctx.stored:
         limits_ctx.warning("step limits need a sorted axis of numbers or times; ignored here")
     return coord
+
+
+def _says(document: CoordDocument, key: str) -> bool:
+    return key in document.model_fields_set and getattr(document, key) is not None
 
 
 def _common(document: VariableDocument, name: str, ctx: SchemaCtx) -> dict[str, Any]:
@@ -163,4 +169,11 @@ def _marked(raw: object, ctx: SchemaCtx) -> SchemaCtx:
 def default_coord(name: str) -> Coord:
     """A coordinate that only the `coords` of variables mention."""
     steps = parse_steps("any_new", Unit(""), SchemaCtx((name,)))
-    return Coord(name=name, coords=(name,), df_col=name, composed=(name,), step_limits=steps)
+    return Coord(
+        name=name,
+        coords=(name,),
+        df_col=name,
+        composed=(name,),
+        step_limits=steps,
+        left_open=frozenset((*OPEN_KEYS, "unit", "source_unit", "df_col", "step_limits", "range")),
+    )

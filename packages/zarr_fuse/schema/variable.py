@@ -185,13 +185,17 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Coord(Variable):
-    """The labels along one axis; `composed` names the variables whose tuples are its positions."""
+    """The labels along one axis; `composed` names the variables whose tuples are its positions.
+
+    `left_open` names fields that hold defaults because the document says nothing of them.
+    """
 
     composed: tuple[str, ...] = ()
     chunk_size: int = 1024
     shard_size: int | None = None
     step_limits: Interval = field(default_factory=lambda: Interval(-math.inf, math.inf, NoneUnit()))
     sorted: bool = True
+    left_open: frozenset[str] = frozenset()
 
     def _identity(self) -> tuple[Any, ...]:
         steps = self.step_limits.step_form()
