@@ -18,7 +18,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.metadata import ArrayV3Metadata
 from zarr.storage import MemoryStore
 
-from zarr_fuse.layout import Document
+from zarr_fuse.layout import Catalog, Document, children, join
 
 ZSTD_LEVEL = 3
 MAX_CHUNK_BYTES = 64 * 2**20
@@ -120,6 +120,12 @@ class StoredArray:
         document = {**self.document, "shape": list(self.chunk_shape)}
         store["zarr.json"] = default_buffer_prototype().buffer.from_bytes(json.dumps(document).encode())
         return zarr.open_array(store=MemoryStore(store), mode="r+", config={"write_empty_chunks": True})
+
+
+def arrays_of(catalog: Catalog, path: str) -> dict[str, StoredArray]:
+    """The arrays directly below a path, by name."""
+    names = children(catalog, path, groups=False)
+    return {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
 
 
 @cache

@@ -14,15 +14,16 @@ from zarr_fuse import frame as frames
 from zarr_fuse.admission import bridge, closed, gaps_to_fill, spaced
 from zarr_fuse.axes import Axis, SortedAxis, UnsortedAxis
 from zarr_fuse.cells import ArrayChange, Cells
-from zarr_fuse.chunks import StoredArray
+from zarr_fuse.chunks import StoredArray, arrays_of
 from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.contradictions import contradicted
 from zarr_fuse.dense import grid_frame, in_own_units, restored
 from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.fill import Bridge, bridged
-from zarr_fuse.layout import ORDERED, Catalog, Document, children, join
+from zarr_fuse.layout import ORDERED, Catalog, Document
 from zarr_fuse.node_documents import array_for, node_attributes
 from zarr_fuse.node_reader import NodeReader
+from zarr_fuse.older import declared, fitted
 from zarr_fuse.pending import Pending
 from zarr_fuse.reader import ChunkReader
 from zarr_fuse.report import UpdateReport
@@ -42,11 +43,11 @@ class NodeMerge:
 
     def __init__(self, path: str, schema: DatasetSchema, catalog: Catalog, reader: ChunkReader) -> None:
         self._path = path
-        self._schema = schema
+        stored = arrays_of(catalog, path)
+        self._declared = schema
+        self._schema = fitted(schema, stored)
         self._catalog = catalog
-        names = children(catalog, path, groups=False)
-        stored = {name: StoredArray(join(path, name), catalog[join(path, name)]) for name in names}
-        self._reader = NodeReader(reader, stored, schema)
+        self._reader = NodeReader(reader, stored, self._schema)
         self._stored = self._reader.arrays
         self._is_ordered = bool(catalog[path]["attributes"].get(ORDERED, not stored))
         self._axes: dict[str, Axis] = {}
@@ -108,7 +109,8 @@ class NodeMerge:
         found = {array.path: array.document for array in arrays}
         group = self._catalog[self._path]
         kept = {**group["attributes"], **({ORDERED: True} if self.rows else {})}
-        attributes = node_attributes(self._schema, kept, empty=self._is_empty)
+        schema = declared(self._schema, self._declared, self._stored)
+        attributes = node_attributes(schema, kept, empty=self._is_empty)
         found[self._path] = {**group, "attributes": attributes}
         return {path: document for path, document in found.items() if self._catalog.get(path) != document}
 

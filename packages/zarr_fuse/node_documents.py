@@ -9,15 +9,17 @@ from typing import Any
 from zarr_fuse.chunks import MAX_CHUNK_BYTES, Index, StoredArray, new_document
 from zarr_fuse.layout import HIDDEN_PREFIX, join
 from zarr_fuse.schema import DatasetSchema, Variable
+from zarr_fuse.schema.secrets import without_secrets
 from zarr_fuse.version import __version__
 
 
 def node_attributes(schema: DatasetSchema, stored: Mapping[str, Any], *, empty: bool) -> dict[str, Any]:
     """Attributes of a node's group: its ATTRS, the version, its schema, and what only the store knows."""
-    kept = {key: value for key, value in stored.items() if key.startswith(HIDDEN_PREFIX)}
-    public = dict(schema.zarr_attrs)
+    own = {key: value for key, value in stored.items() if key.startswith(HIDDEN_PREFIX)}
+    others = {key: value for key, value in stored.items() if not key.startswith("__") and key != "VERSION"}
+    public = without_secrets(others) | dict(schema.zarr_attrs)
     fixed: dict[str, Any] = {"VERSION": __version__, "__structure__": schema.structure_text()}
-    return {**public, **fixed, **({"__empty__": True} if empty else {}), **kept}
+    return {**public, **fixed, **({"__empty__": True} if empty else {}), **own}
 
 
 def array_for(
