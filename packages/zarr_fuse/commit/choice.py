@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zarr_fuse.commit.protocol import Commits
+from zarr_fuse.commit.readings import zip_archive
 from zarr_fuse.commit.write_ahead import WriteAhead
 from zarr_fuse.errors import OptionError
 from zarr_fuse.layout import Layout
@@ -23,13 +24,16 @@ def commits_for(location: Location, options: Options, raw: Any, objects: Objects
     Raises:
         OptionError: the store has another format than `STORE_FORMAT` says, or none that `AS_OF` works with.
     """
-    stored, wanted = stored_format(location, objects, layout), options.store_format
+    stored = ZARR if location.is_archive else stored_format(location, objects, layout)
+    wanted = options.store_format
     if stored and wanted and stored != wanted:
         raise OptionError(f"STORE_FORMAT={wanted!r}, but {location.url} is a store of format {stored!r}")
     if (stored or wanted) == ICECHUNK:
         return _snapshots(location, options, raw, objects, layout)
     if stored and options.as_of:
         raise OptionError("AS_OF needs STORE_FORMAT=icechunk: format zarr keeps no older states")
+    if location.is_archive:
+        return zip_archive(location.archive)
     return WriteAhead(raw, objects, layout, options, location)
 
 
@@ -54,11 +58,14 @@ def _snapshots(location: Location, options: Options, raw: Any, objects: Objects,
     from zarr_fuse.commit.repository import Repository
     from zarr_fuse.commit.snapshots import Snapshots
 
-    path, folder = None, None
+    folder = None
     if "://" not in location.url:
-        path = Path(location.url)
         lock = LocalLock(Path(location.folder) / layout.side("commit.lock"), options.lease_wait_s)
-        folder = LocalFolder(path, lock, POINTERS)
-    repository = Repository(partial(icechunk_storage, location, options), repository_config(options), path)
+        folder = LocalFolder(Path(location.url), lock, POINTERS)
+    repository = Repository(
+        partial(icechunk_storage, location, options),
+        repository_config(options),
+        lambda: stored_format(location, objects, layout) == ICECHUNK,
+    )
     creation = Creation(location, options, raw, objects, layout)
     return Snapshots(repository, creation, folder, options.as_of)

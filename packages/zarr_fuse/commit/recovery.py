@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Callable, Iterable
 
 from zarr_fuse.chunks import Index, StoredArray
+from zarr_fuse.commit.applied import last_applied
 from zarr_fuse.commit.ledger import Ledger, Sidecar, read_sidecar
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.commit.staging import intended
-from zarr_fuse.layout import STAMP, Catalog, Document, Layout
+from zarr_fuse.layout import Catalog, Document, Layout
 from zarr_fuse.objects import Objects
 
 Apply = Callable[[CommitRecord, Catalog], Catalog]
@@ -38,7 +39,7 @@ class Recovery:
         for open_number in _unrecorded(sidecar, number):
             self._objects.create(self._layout.record(open_number), closing(open_number).encode())
         sidecar = read_sidecar(self._objects, self._layout)
-        stamp = stamp_of(catalog)
+        stamp = last_applied(self._objects, self._layout, sidecar, catalog)
         for one in sidecar.records:
             if one > stamp or one in sidecar.stages:
                 catalog = self._settle(one, stamp, sidecar, catalog)
@@ -82,14 +83,13 @@ class Recovery:
             self._objects.put(key, array.encode(cells), durable=True)
 
 
-def has_leftovers(sidecar: Sidecar, catalog: Catalog) -> bool:
+def has_leftovers(objects: Objects, layout: Layout, catalog: Catalog) -> bool:
     """Whether a writer is at work, or died."""
-    return bool(sidecar.stages) or any(number > stamp_of(catalog) for number in sidecar.records)
-
-
-def stamp_of(catalog: Catalog) -> int:
-    """Number of the last transaction whose documents were written."""
-    return int(catalog[""]["attributes"].get(STAMP, 0)) if catalog else 0
+    sidecar = read_sidecar(objects, layout)
+    if sidecar.stages:
+        return True
+    stamp = last_applied(objects, layout, sidecar, catalog)
+    return any(number > stamp for number in sidecar.records)
 
 
 def closing(number: int) -> CommitRecord:

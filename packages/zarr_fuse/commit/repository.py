@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import icechunk
@@ -49,26 +48,20 @@ class Repository:
     Args:
         storage: makes the icechunk storage of that place.
         config: settings of this handle, not stored.
-        folder: the place on a local path, which icechunk would make by looking there; None elsewhere.
+        exists: whether there is a repository; icechunk would make a folder by looking, and ask for long.
     """
 
     def __init__(
         self,
         storage: Callable[[], icechunk.Storage],
         config: icechunk.RepositoryConfig,
-        folder: Path | None = None,
+        exists: Callable[[], bool],
     ) -> None:
         self._make_storage = storage
         self._config = config
-        self._folder = folder
+        self.exists = exists
         self._opened: icechunk.Repository | None = None
         self.requests = 0
-
-    def exists(self) -> bool:
-        """Whether there is a repository."""
-        if self._folder and not self._folder.is_dir():
-            return False
-        return self._call("is there a repository", lambda: icechunk.Repository.exists(self._storage))
 
     def create(self) -> None:
         """Make the repository, in the version of the format that icechunk 1 reads too."""
@@ -125,9 +118,9 @@ class Repository:
 
     @property
     def _repository(self) -> icechunk.Repository:
-        if self._folder and not self._folder.is_dir():
-            raise StoreNotFoundError("there is no repository")
         if self._opened is None:
+            if not self.exists():
+                raise StoreNotFoundError("there is no repository")
             self._opened = self._call(
                 "open the repository", lambda: icechunk.Repository.open(self._storage, self._config)
             )

@@ -91,7 +91,7 @@ class WriteAhead:
 
     def repair(self, catalog: Catalog) -> Catalog:
         """Repair what a dead writer left; one that is alive will finish by itself."""
-        if not has_leftovers(read_sidecar(self._objects, self._layout), catalog):
+        if not has_leftovers(self._objects, self._layout, catalog):
             return catalog
         try:
             _, catalog = self.begin(catalog)
