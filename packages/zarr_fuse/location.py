@@ -11,6 +11,8 @@ from zarr_fuse.errors import UnsupportedUrlError
 from zarr_fuse.options import Options
 from zarr_fuse.storage import open_object_store
 
+ZIP = "zip://"
+
 
 @dataclass(frozen=True)
 class Location:
@@ -19,6 +21,16 @@ class Location:
     folder: str
     name: str
     url: str
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether the store lies inside a zip archive."""
+        return self.url.startswith(ZIP)
+
+    @property
+    def archive(self) -> Path:
+        """The file of an archive."""
+        return Path(self.folder) / self.name
 
     def open(self, options: Options, *, whole: bool) -> Any:  # noqa: ANN401 - obstore's union of stores
         """The folder's object storage, or with `whole=False` that of the dataset store alone."""
@@ -40,10 +52,12 @@ def locate(options: Options) -> Location:
     """
     url = options.url.rstrip("/")
     scheme, separator, rest = url.partition("://")
-    if not separator or scheme == "file":
+    if not separator or scheme in {"file", "zip"}:
         path = Path(unquote(rest) if separator else url)
         path = path if path.is_absolute() else options.workdir.absolute() / path
-        return Location(str(path.parent), _named(path.name, url), str(path))
+        return Location(
+            str(path.parent), _named(path.name, url), f"{ZIP}{path}" if url.startswith(ZIP) else str(path)
+        )
     if scheme == "memory":
         return Location(url, "", url)
     folder, _, name = url.rpartition("/")

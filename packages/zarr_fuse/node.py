@@ -11,10 +11,12 @@ import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 from zarr.abc.store import Store as ZarrStore
+from zarr.storage import StoreLike
 
 from zarr_fuse.commit.history import Commit
 from zarr_fuse.commit.protocol import ItemLedger
 from zarr_fuse.errors import NodeNotFoundError
+from zarr_fuse.foreign import foreign_store
 from zarr_fuse.layout import HIDDEN_PREFIX, children, join
 from zarr_fuse.options import node_logger
 from zarr_fuse.report import UpdateReport
@@ -214,6 +216,18 @@ class Node:
             ReadOnlyError: in mode `r`.
         """
         self._store.rollback(snapshot)
+
+    @staticmethod
+    def read_store(zarr_store: StoreLike) -> Node:
+        """The root of a store that the caller has opened with zarr, by its stored schema and only to read.
+
+        Args:
+            zarr_store: what `zarr.open_group` takes as a store.
+
+        Raises:
+            StoreNotFoundError: there is no group.
+        """
+        return Node(foreign_store(zarr_store), "")
 
     def export_schema(self) -> NodeSchema:
         """The schema in force of the whole tree below, without secrets."""

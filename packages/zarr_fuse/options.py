@@ -82,14 +82,20 @@ def resolve_options(keywords: Mapping[str, Any], attrs: Mapping[str, Any]) -> Op
     return _typed(values)
 
 
+def reading_options(url: str) -> Options:
+    """The options of a handle that only reads what its caller has opened."""
+    return _typed({**DEFAULTS, "STORE_URL": url, "MODE": "r"})
+
+
 def _typed(values: Mapping[str, Any]) -> Options:
     as_of = _as_of(values["AS_OF"])
     if as_of is not None and values["STORE_FORMAT"] == "zarr":
         raise OptionError("AS_OF needs STORE_FORMAT=icechunk: format zarr keeps no older states")
+    is_zip = str(values["STORE_URL"]).startswith("zip://")
     return Options(
         url=str(values["STORE_URL"]),
         store_format=values["STORE_FORMAT"],
-        mode="r" if as_of is not None else values["MODE"],
+        mode="r" if as_of is not None or is_zip else values["MODE"],
         as_of=as_of,
         workdir=Path(values["WORKDIR"] or Path.cwd()),
         endpoint=values["S3_ENDPOINT_URL"] or None,

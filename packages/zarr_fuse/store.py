@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from obstore.store import MemoryStore
+from zarr.abc.store import Store as ZarrStore
 
 from zarr_fuse.commit.choice import commits_for, stored_format
 from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.commit.protocol import Commits, ItemLedger
+from zarr_fuse.commit.readings import Readings
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.errors import (
     NodeNotFoundError,
@@ -25,7 +29,7 @@ from zarr_fuse.layout import (
     is_group,
     join,
 )
-from zarr_fuse.location import locate
+from zarr_fuse.location import Location, locate
 from zarr_fuse.merge import NodeMerge
 from zarr_fuse.node_documents import node_attributes
 from zarr_fuse.objects import Objects
@@ -40,22 +44,29 @@ KEPT_BYTES = 32 * 2**20  # chunks a handle keeps of its last transaction
 
 
 class Store:
-    """One opened store; `schemas` holds the node schemas that were passed, by group path."""
+    """One opened store; `schemas` holds the node schemas that were passed, by group path.
 
-    def __init__(self, schema: NodeSchema | None, options: Options) -> None:
+    Args:
+        source: an opened zarr store to read, instead of the one that the options name.
+    """
+
+    def __init__(self, schema: NodeSchema | None, options: Options, source: ZarrStore | None = None) -> None:
         self.options = options
-        self.location = locate(options)
+        self.location = locate(options) if source is None else Location("", "", options.url)
         self.schemas = flatten(schema) if schema else {}
         self.layout = Layout(self.location.name)
-        raw = self.location.open(options, whole=True)
+        raw = self.location.open(options, whole=True) if source is None else MemoryStore()
         self.objects = Objects(raw)
-        self.commits: Commits = commits_for(self.location, options, raw, self.objects, self.layout)
+        self.commits: Commits = self._commits(raw) if source is None else Readings(source)
         self.reader = ChunkReader(self.commits.chunks, self.commits.layout)
         self.catalog: Catalog = {}
         self._transaction: Transaction | None = None
         self._effective: dict[str, tuple[str, DatasetSchema]] = {}
         self._new_groups: Catalog = {}
         self._written: list[ChunkEdit] | None = []
+
+    def _commits(self, raw: Any) -> Commits:  # noqa: ANN401 - obstore's union of stores
+        return commits_for(self.location, self.options, raw, self.objects, self.layout)
 
     @property
     def ledger(self) -> ItemLedger:
