@@ -118,7 +118,9 @@ def fixed_differences(passed: Variable, stored: Variable) -> Iterator[FixedDiffe
 
 
 def _left_open(variable: Variable) -> frozenset[str]:
-    return variable.left_open if isinstance(variable, Coord) else frozenset()
+    if not isinstance(variable, Coord):
+        return frozenset()
+    return variable.left_open | ({"unit"} if variable.is_composed else set())  # such labels have no unit
 
 
 def _fixed_value(variable: Variable, key: str) -> Any:  # noqa: ANN401

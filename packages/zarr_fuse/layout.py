@@ -28,6 +28,10 @@ ORDERED = "__zf_ordered"  # on a node whose sorted axes are known to be in order
 HIDDEN_PREFIX = "__zf_"
 
 
+class Unconsolidated(Catalog):
+    """A catalog put together document by document, because the root names no other."""
+
+
 class Layout:
     """The keys of one store; `name` is the store's folder name, empty for an in-memory store."""
 
@@ -43,6 +47,10 @@ class Layout:
     def data(self, path: str) -> str:
         """Key of something inside the Zarr hierarchy."""
         return self._data + path
+
+    def folder(self, path: str) -> str:
+        """Folder of a group or an array."""
+        return join(self.data_root, path)
 
     def document(self, path: str) -> str:
         """Key of the metadata document of a group or an array."""
@@ -119,7 +127,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 def read_catalog(objects: Objects, layout: Layout) -> Catalog | None:
     """All documents of the store as of the last commit, or None where there is no store.
 
-    A store without consolidated metadata is read document by document.
+    A store without consolidated metadata is read document by document, into an `Unconsolidated` catalog.
     """
     data = objects.get(layout.document(""))
     if data is None:
@@ -127,7 +135,7 @@ def read_catalog(objects: Objects, layout: Layout) -> Catalog | None:
     root = json.loads(data)
     tree = root.pop("consolidated_metadata", None)
     if tree is None:
-        return _scan(objects, layout)
+        return Unconsolidated(scan(objects, layout))
     catalog: Catalog = {"": root}
     for path, document in tree["metadata"].items():
         document.pop("consolidated_metadata", None)
@@ -135,13 +143,16 @@ def read_catalog(objects: Objects, layout: Layout) -> Catalog | None:
     return catalog
 
 
-def _scan(objects: Objects, layout: Layout) -> Catalog:
-    keys = [key for key in objects.keys(layout.data_root) if key.endswith("zarr.json")]
+def scan(objects: Objects, layout: Layout, path: str = "") -> Catalog:
+    """The documents at and below a path as they are, read level by level."""
     catalog: Catalog = {}
-    for key, data in zip(keys, objects.get_many(keys), strict=True):
-        if data is None:
-            continue
-        document = json.loads(data)
-        document.pop("consolidated_metadata", None)
-        catalog[key.removeprefix(layout.data("")).removesuffix("zarr.json").rstrip("/")] = document
+    level = [path]
+    while level:
+        found = objects.get_many([layout.document(one) for one in level])
+        documents = {one: json.loads(data) for one, data in zip(level, found, strict=True) if data}
+        for document in documents.values():
+            document.pop("consolidated_metadata", None)
+        catalog |= documents
+        groups = [one for one, document in documents.items() if is_group(document)]
+        level = [join(one, name) for one in groups for name in objects.folders(layout.folder(one))]
     return catalog

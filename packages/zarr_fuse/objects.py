@@ -101,6 +101,11 @@ class Objects:
         """All keys below the folder `prefix`, sorted."""
         return self._call(prefix, lambda: sorted(self._listing(prefix)))
 
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below a folder, sorted."""
+        found = self._call(prefix, lambda: self._store.list_with_delimiter(prefix or None))
+        return sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
+
     def _listing(self, prefix: str) -> Iterator[str]:
         for page in self._store.list(prefix or None):
             for meta in page:

@@ -150,7 +150,8 @@ def _opened(stored: V, entry: Raw, passed: V | None) -> V:
     keys = [key for key in OF_COORDS if isinstance(stored, Coord) and key not in entry]
     if entry.get("type") is None and not stored.is_coded:
         keys += ["type", "na_value"]
-    if entry.get("unit") is None or isinstance(stored.unit, NoneUnit):
+    is_composed = isinstance(stored, Coord) and stored.is_composed  # its labels have no unit
+    if entry.get("unit") is None or isinstance(stored.unit, NoneUnit) or is_composed:
         keys += ["unit", "source_unit"]
     return replace(stored, **{key: getattr(passed, key) for key in keys})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from zarr_fuse.adoption import lost_groups
 from zarr_fuse.errors import ReadOnlyError
 from zarr_fuse.node import Node
 from zarr_fuse.options import resolve_options
@@ -55,8 +56,17 @@ def _store(schema: Any, options: dict[str, Any]) -> Store:  # noqa: ANN401
     store = Store(parsed, resolve_options(options, parsed.ds.ATTRS if parsed else {}))
     store.open()
     if store.options.mode == "a":
+        _adopt(store)
         _evolve(store)
     return store
+
+
+def _adopt(store: Store) -> None:
+    """Take over what another program wrote into the store, as a transaction of its own."""
+    if lost_groups(store):
+        with Transaction(store, (), "adopted", None):
+            for path in lost_groups(store):
+                store.merge_of(path)
 
 
 def _evolve(store: Store) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from obstore.store import MemoryStore
 from zarr.abc.store import Store as ZarrStore
 
+from zarr_fuse.adoption import foreign_documents, unconsolidated_groups
+from zarr_fuse.chunks import arrays_of
 from zarr_fuse.commit.choice import commits_for, stored_format
 from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.commit.protocol import Commits, ItemLedger
@@ -63,6 +65,7 @@ class Store:
         self._transaction: Transaction | None = None
         self._effective: dict[str, tuple[str, DatasetSchema]] = {}
         self._new_groups: Catalog = {}
+        self._known: set[str] = set()  # nodes whose documents were compared with the last commit
         self._written: list[ChunkEdit] | None = []
 
     def _commits(self, raw: Any) -> Commits:  # noqa: ANN401 - obstore's union of stores
@@ -104,7 +107,13 @@ class Store:
             raise NodeNotFoundError(f"no node {path!r} in {self.location.url}")
         text = document["attributes"].get("__structure__", "") if document else ""
         if self._effective.get(path, (None,))[0] != text:
-            schema = combined(self.schemas.get(path), text, path, read_only=self.options.mode == "r")
+            schema = combined(
+                self.schemas.get(path),
+                text,
+                path,
+                read_only=self.options.mode == "r",
+                arrays=arrays_of(self.catalog, path),
+            )
             self._effective[path] = (text, schema)
         return self._effective[path][1]
 
@@ -177,21 +186,28 @@ class Store:
         self._transaction = transaction
         if not is_current:
             self.reader.clear()
+            self._known.clear()
         try:
-            self._new_groups = {
-                path: self._new_group(path) for path in self.schemas if path not in self.catalog
-            }
+            missing = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
+            unconsolidated = unconsolidated_groups(self.catalog)
+            self._known |= unconsolidated.keys()
+            self._new_groups = {**unconsolidated, **missing}
         except BaseException:
             self.discard()
             raise
         self.catalog = {**self.catalog, **self._new_groups}
 
     def merge_of(self, path: str) -> NodeMerge:
-        """A fresh merge of a node."""
+        """A fresh merge of a node, inside a transaction with what other programs wrote there."""
+        if self._transaction is not None and path not in self._known:
+            found = foreign_documents(self, path)
+            self._known.add(path)
+            self.catalog = {**self.catalog, **found}
+            self._new_groups = {**self._new_groups, **found}
         return NodeMerge(path, self.schema_of(path), self.catalog, self.reader)
 
     def missing_groups(self) -> Catalog:
-        """Documents of groups that the committed metadata does not name yet."""
+        """Documents that the committed metadata does not name yet, or not as they are."""
         return self._new_groups
 
     def stage(self, edits: Iterable[ChunkEdit], documents: Catalog) -> Stage:
