@@ -1,18 +1,16 @@
-"""Dense arrays and datasets as rows: complete grids whose values are already in the units of the schema."""
+"""Dense arrays as rows: complete grids whose values are already in the units of the schema."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
-import xarray as xr
 from numpy.typing import NDArray
 
-from zarr_fuse.errors import SchemaWarning, UpdateRefusedError
+from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.schema import DatasetSchema, Variable
 
 V = TypeVar("V", bound=Variable)
@@ -36,23 +34,6 @@ def restored(schema: DatasetSchema, original: DatasetSchema) -> DatasetSchema:
     )
 
 
-def arrays_of_dataset(dataset: xr.Dataset, schema: DatasetSchema) -> dict[str, NDArray[Any]]:
-    """The arrays of a dataset by the names of the schema, axes in its order.
-
-    Raises:
-        UpdateRefusedError: a coordinate is missing, not one-dimensional on itself or holds NA; a variable is
-            missing or has other dimensions.
-    """
-    problems = [*_coordinate_problems(dataset, schema), *_variable_problems(dataset, schema)]
-    if problems:
-        raise UpdateRefusedError(problems)
-    extra = sorted(map(str, set(dataset.variables) - set(schema.COORDS) - set(schema.VARS)))
-    if extra:
-        warnings.warn(f"not in the schema, left out: {', '.join(extra)}", SchemaWarning, stacklevel=3)
-    simple = {name: dataset[name].values for name, coord in schema.COORDS.items() if not coord.is_composed}
-    return simple | {name: dataset[name].transpose(*one.coords).values for name, one in schema.VARS.items()}
-
-
 def grid_frame(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> pl.DataFrame:
     """One row for each cell of the grid that the coordinates span; variables over fewer axes are repeated.
 
@@ -64,17 +45,26 @@ def grid_frame(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> pl.
         raise UpdateRefusedError(problems)
     lengths = {name: len(_first_key(arrays, schema, name)) for name in schema.COORDS}
     whole = tuple(lengths.values())
-    columns = {
-        name: np.broadcast_to(_spread(_columnar(array), _dims(name, schema), schema), whole).reshape(-1)
+    columns = [
+        _column(name, np.asarray(array), _dims(name, schema), whole, schema)
         for name, array in arrays.items()
         if name in schema.VARS or not schema.COORDS[name].is_composed
-    }
+    ]
     return pl.DataFrame(columns)
 
 
-def _columnar(array: Any) -> NDArray[Any]:  # noqa: ANN401
+def _column(
+    name: str, array: NDArray[Any], dims: tuple[str, ...], whole: tuple[int, ...], schema: DatasetSchema
+) -> pl.Series:
+    """The array's values in every cell of the grid; texts are repeated by reference."""
+    if array.dtype.kind != "U":
+        return pl.Series(name, np.broadcast_to(_spread(_columnar(array), dims, schema), whole).reshape(-1))
+    places = _spread(np.arange(array.size).reshape(array.shape), dims, schema)
+    return pl.Series(name, array.reshape(-1)).gather(np.broadcast_to(places, whole).reshape(-1))
+
+
+def _columnar(values: NDArray[Any]) -> NDArray[Any]:
     """An array that polars takes: it knows no times in seconds."""
-    values = np.asarray(array)
     if values.dtype.kind != "M" or np.datetime_data(values.dtype)[0] == "ns":
         return values
     return values.astype("datetime64[us]")
@@ -86,30 +76,6 @@ def _own(variable: V) -> V:
 
 def _like(variable: V, original: V) -> V:
     return replace(variable, source_unit=original.source_unit, df_col=original.df_col)
-
-
-def _coordinate_problems(dataset: xr.Dataset, schema: DatasetSchema) -> list[str]:
-    problems = []
-    for name, coord in schema.COORDS.items():
-        if coord.is_composed:
-            continue
-        if name not in dataset.variables:
-            problems.append(f"{name}: the dataset has no such coordinate")
-        elif dataset[name].dims != (name,):
-            problems.append(f"{name}: a coordinate lies over itself, not over {dataset[name].dims}")
-        elif bool(dataset[name].isnull().any()):
-            problems.append(f"{name}: the coordinate holds missing values")
-    return problems
-
-
-def _variable_problems(dataset: xr.Dataset, schema: DatasetSchema) -> list[str]:
-    problems = []
-    for name, variable in schema.VARS.items():
-        if name not in dataset.variables:
-            problems.append(f"{name}: the dataset has no such variable")
-        elif set(dataset[name].dims) != set(variable.coords):
-            problems.append(f"{name}: lies over {list(variable.coords)}, not over {list(dataset[name].dims)}")
-    return problems
 
 
 def _grid_problems(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> list[str]:
@@ -135,7 +101,7 @@ def _grid_problems(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) ->
 def _repeated(arrays: Mapping[str, NDArray[Any]], schema: DatasetSchema) -> list[str]:
     problems = []
     for name in schema.COORDS:
-        labels = pl.DataFrame({key: _columnar(arrays[key]) for key in _keys(schema, name)})
+        labels = pl.DataFrame({key: _columnar(np.asarray(arrays[key])) for key in _keys(schema, name)})
         if labels.is_duplicated().any():
             problems.append(f"{name}: a label is repeated")
     return problems

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from zarr_fuse import frame as frames
@@ -17,10 +18,11 @@ from zarr_fuse.cells import ArrayChange, Cells
 from zarr_fuse.chunks import StoredArray, arrays_of
 from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.contradictions import contradicted
+from zarr_fuse.datasets import arrays_of_dataset, joined_schema, part_of
 from zarr_fuse.dense import grid_frame, in_own_units, restored
 from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.fill import Bridge, bridged
-from zarr_fuse.layout import ORDERED, Catalog, Document
+from zarr_fuse.layout import ORDERED, Catalog, Document, children
 from zarr_fuse.node_documents import array_for, node_attributes
 from zarr_fuse.node_reader import NodeReader
 from zarr_fuse.older import declared, fitted
@@ -69,13 +71,36 @@ class NodeMerge:
         return self._add(frames.convert(frame, self._schema), on_bad_rows, strict=strict)
 
     def add_dense(
-        self, arrays: Mapping[str, NDArray[Any]], on_bad_rows: str, *, strict: bool = False
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        on_bad_rows: str,
+        *,
+        strict: bool = False,
+        part: DatasetSchema | None = None,
     ) -> UpdateReport:
-        """Collect complete arrays whose values are in the units of the schema, as `add` does."""
-        schema = in_own_units(self._schema)
-        converted = frames.convert(grid_frame(arrays, schema), schema)
-        converted = replace(converted, schema=restored(converted.schema, self._schema))
+        """Collect complete arrays whose values are in the units of the schema, as `add` does.
+
+        Args:
+            part: what of the node the arrays may be, by default all of it.
+        """
+        asked = part or self._schema
+        own = in_own_units(asked)
+        converted = frames.convert(grid_frame(arrays, own), own)
+        converted = replace(converted, schema=restored(converted.schema, asked))
         return self._add(converted, on_bad_rows, strict=strict)
+
+    def add_dataset(
+        self, dataset: xr.Dataset, on_bad_rows: str, *, strict: bool = False, partial: bool = False
+    ) -> UpdateReport:
+        """Collect a dataset in the units of the schema; its further variables may join the schema.
+
+        Args:
+            partial: variables of the schema, and coordinates that the others do not need, may be missing.
+        """
+        nodes = set(children(self._catalog, self._path, groups=True))
+        schema = joined_schema(dataset, self._schema, nodes)
+        part = part_of(dataset, schema) if partial else schema
+        return self.add_dense(arrays_of_dataset(dataset, part), on_bad_rows, strict=strict, part=part)
 
     def _add(self, converted: frames.Converted, on_bad_rows: str, *, strict: bool) -> UpdateReport:
         self._put_in_order()
@@ -148,12 +173,12 @@ class NodeMerge:
 
     def _collect(self, rows: Rows, gaps: Mapping[str, Gaps]) -> dict[str, int]:
         """Take rows into axes and cells; how many labels each axis has gained."""
-        self._schema = rows.schema
-        coords = self._schema.COORDS
+        self._schema = rows.schema.laid_over(self._schema)
+        coords = rows.schema.COORDS
         before = {name: self._axis(name).added for name in coords}
         ids = {name: self._axis(name).resolve(rows.keys(coord)) for name, coord in coords.items()}
         bridges = {name: bridge(self._axis(name), coords[name], gap) for name, gap in gaps.items()}
-        for name, variable in self._schema.VARS.items():
+        for name, variable in rows.schema.VARS.items():
             if name in rows.columns:
                 value = has_value(variable, rows.columns[name])
                 places = [ids[coord][value] for coord in variable.coords]
@@ -190,9 +215,13 @@ class NodeMerge:
             return
         everything = (*self._schema.COORDS.values(), *self._schema.VARS.values())
         for variable in everything:
-            if variable.type is not None or variable.name in self._stored:
-                coords = (variable.name,) if isinstance(variable, Coord) else tuple(variable.coords)
-                yield variable, coords
+            is_typed = variable.type is not None or variable.name in self._stored
+            if is_typed and all(map(self._has_type, variable.coords)):
+                yield variable, tuple(variable.coords)
+
+    def _has_type(self, name: str) -> bool:
+        """Whether the axis of a coordinate can be made."""
+        return all(key.type is not None for key in key_variables(self._schema.COORDS[name], self._schema))
 
     def _after(self, variable: Variable, coords: tuple[str, ...]) -> StoredArray:
         shape = tuple(self._axis(name).size for name in coords)

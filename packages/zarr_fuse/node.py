@@ -170,10 +170,30 @@ class Node:
     def update_from_ds(self, ds: xr.Dataset, *, on_bad_rows: str | None = None) -> xr.Dataset:
         """Merge a dataset with all coordinates and variables of the schema, and return what of it was merged.
 
+        Its values are in the units of the schema. Further variables over known coordinates join the stored
+        schema, with a warning; other extras are left out, with a warning.
+
         Raises:
             UpdateRefusedError: something is missing, lies over other dimensions, or a coordinate holds NA.
         """
         self._update(lambda writer: writer.update_from_ds(ds), on_bad_rows)
+        return self._known(ds)
+
+    def merge_ds(self, ds: xr.Dataset) -> tuple[xr.Dataset, dict[str, NDArray[Any]]]:
+        """Merge a dataset with any part of the variables and the coordinates these need.
+
+        Returns:
+            what of the dataset was merged, and the labels that each of its coordinates has in the store now.
+
+        Raises:
+            UpdateRefusedError: a coordinate is missing or holds NA, or something lies over other dimensions.
+        """
+        self._update(lambda writer: writer.merge_ds(ds), None)
+        stored = self.dataset
+        coords = [name for name in self.schema.COORDS if name in ds.dims and name in stored.variables]
+        return self._known(ds), {name: stored[name].values for name in coords}
+
+    def _known(self, ds: xr.Dataset) -> xr.Dataset:
         schema = self.schema
         return ds[[name for name in ds.variables if name in schema.COORDS or name in schema.VARS]]
 

@@ -12,7 +12,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from zarr_fuse.commit.records import CommitRecord
-from zarr_fuse.dense import arrays_of_dataset
 from zarr_fuse.errors import AlreadyMergedError, CommitConflictError, OptionError, TransactionError
 from zarr_fuse.layout import Document
 from zarr_fuse.merge import NodeMerge
@@ -58,14 +57,25 @@ class NodeWriter:
     def update_from_ds(self, dataset: xr.Dataset, *, on_bad_rows: str | None = None) -> UpdateReport:
         """Collect a dataset with all coordinates and variables of the schema, values in its units.
 
+        Further variables over these coordinates join the schema, with a warning; others are left out.
+
         Raises:
             UpdateRefusedError: something is missing, lies over other dimensions, or a coordinate holds NA.
         """
         own = self._transaction.owned(dataset)
         return self._transaction.collect(
-            self._path,
-            on_bad_rows,
-            lambda merge, **how: merge.add_dense(arrays_of_dataset(own, merge.schema), **how),
+            self._path, on_bad_rows, lambda merge, **how: merge.add_dataset(own, **how)
+        )
+
+    def merge_ds(self, dataset: xr.Dataset, *, on_bad_rows: str | None = None) -> UpdateReport:
+        """Collect a dataset with any part of the variables and the coordinates these need.
+
+        Raises:
+            UpdateRefusedError: as for `update_from_ds`, but for missing variables.
+        """
+        own = self._transaction.owned(dataset)
+        return self._transaction.collect(
+            self._path, on_bad_rows, lambda merge, **how: merge.add_dataset(own, partial=True, **how)
         )
 
 

@@ -61,6 +61,10 @@ class DatasetSchema:
         variables = {name: variable.resolved(types.get(name)) for name, variable in self.VARS.items()}
         return DatasetSchema(self.ATTRS, coords, variables)
 
+    def laid_over(self, other: DatasetSchema) -> DatasetSchema:
+        """A copy with everything besides that only `other` has, in its order."""
+        return DatasetSchema(self.ATTRS, {**other.COORDS, **self.COORDS}, {**other.VARS, **self.VARS})
+
     def form(self) -> dict[str, Any]:
         """The mapping of a stored schema, without credentials."""
         return {
