@@ -91,7 +91,7 @@ def test_every_change_stands_in_the_row_of_its_effect():
 
 
 def kinds_in_the_code() -> set[str]:
-    """The kinds that the merge engine gives: first arguments of `findings.add`, verdicts, faults."""
+    """The kinds that the merge engine gives: first arguments of `add` and `reject`, verdicts, faults."""
     found: set[str] = set()
     for path in (ROOT / "packages" / "zarr_fuse").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -104,6 +104,8 @@ def kinds_in_the_code() -> set[str]:
 def kind_nodes(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add":
         return node.args[:1] if "findings" in ast.unparse(node.func.value) else []
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "rows.reject":
+        return node.args[:1]
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "_mark":
         return node.args[1:2]
     if isinstance(node, ast.FunctionDef) and node.name == "_verdicts":
