@@ -23,6 +23,9 @@ from zarr_fuse.layout import Catalog, Document, children, join
 ZSTD_LEVEL = 3
 MAX_CHUNK_BYTES = 64 * 2**20
 
+_FIXED_LENGTH: Any = {"name": "bytes", "configuration": {"endian": "little"}}
+_VARIABLE_TEXT: Any = {"name": "vlen-utf8"}  # as existing writers may store text
+
 Index = tuple[int, ...]
 
 
@@ -140,7 +143,7 @@ def _dtype_and_fill(text: str) -> tuple[np.dtype[Any], Any]:
             "fill_value": fill_value,
             "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1]}},
             "chunk_key_encoding": {"name": "default"},
-            "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+            "codecs": [_VARIABLE_TEXT if data_type == "string" else _FIXED_LENGTH],
         }
     )
     return metadata.dtype.to_native_dtype(), metadata.fill_value

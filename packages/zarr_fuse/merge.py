@@ -140,8 +140,9 @@ class NodeMerge:
         return {path: document for path, document in found.items() if self._catalog.get(path) != document}
 
     def _put_in_order(self) -> None:
-        """Make sure, once for each node, that sorted axes are in order."""
+        """Make sure, once for each node, that its arrays can be extended and sorted axes are in order."""
         if not self._is_ordered:
+            self._reader.require_known_types()
             self._is_ordered = True
             if self._reader.put_in_order(self._schema.COORDS.values()):
                 self._stored = self._reader.arrays

@@ -122,12 +122,7 @@ class Node:
         group = self.group_path or None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            dataset: xr.Dataset = xr.open_zarr(
-                self._store.commits.zarr_store(),
-                group=group,
-                consolidated=self._store.commits.consolidated,
-                chunks=None,
-            )
+            dataset = _opened(self._store.commits.zarr_store(), group, self._store.commits.consolidated)
         dataset.attrs = _visible(dataset.attrs)
         return dataset
 
@@ -256,6 +251,17 @@ class Node:
         return NodeSchema(
             ds=schema, groups={name: child.export_schema() for name, child in self.children.items()}
         )
+
+
+def _opened(store: ZarrStore, group: str | None, consolidated: bool) -> xr.Dataset:
+    """A group, by the metadata of its arrays where another program took its consolidated metadata away."""
+    try:
+        dataset: xr.Dataset = xr.open_zarr(store, group=group, consolidated=consolidated, chunks=None)
+    except ValueError:
+        if not consolidated:
+            raise
+        dataset = xr.open_zarr(store, group=group, consolidated=False, chunks=None)
+    return dataset
 
 
 def _visible(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zarr_fuse.chunks import MAX_CHUNK_BYTES, Index, StoredArray, new_document
-from zarr_fuse.layout import HIDDEN_PREFIX, join
+from zarr_fuse.layout import HIDDEN_PREFIX, Document, join
 from zarr_fuse.schema import DatasetSchema, Variable
 from zarr_fuse.schema.secrets import without_secrets
 from zarr_fuse.version import __version__
@@ -20,6 +20,14 @@ def node_attributes(schema: DatasetSchema, stored: Mapping[str, Any], *, empty: 
     public = without_secrets(others) | dict(schema.zarr_attrs)
     fixed: dict[str, Any] = {"VERSION": __version__, "__structure__": schema.structure_text()}
     return {**public, **fixed, **({"__empty__": True} if empty else {}), **own}
+
+
+def essence(document: Document | None) -> Document | None:
+    """A document without the version of the package that wrote it."""
+    if document is None:
+        return None
+    attributes = {key: value for key, value in document["attributes"].items() if key != "VERSION"}
+    return {**document, "attributes": attributes}
 
 
 def array_for(

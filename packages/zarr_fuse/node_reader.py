@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from zarr_fuse.cells import ArrayChange
 from zarr_fuse.chunks import Index, StoredArray, same_cells
 from zarr_fuse.commit.edits import ChunkEdit
+from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.ordering import Order, gathered, order_of
 from zarr_fuse.reader import ChunkReader
 from zarr_fuse.schema import Coord, DatasetSchema, Variable
@@ -47,6 +48,14 @@ class SeenArray:
         return encoding_of(self.stored, unit) if isinstance(unit, DateTimeUnit) and not coded else None
 
     @property
+    def holds_its_type(self) -> bool:
+        """Whether values of the variable, its missing one among them, fit the array."""
+        if self.variable is None or self.variable.type is None or self.encoding:
+            return True
+        own, kept = self.variable.storage_dtype, self.stored.dtype
+        return own == kept or (own.kind == "U" and kept.kind == "T") or np.can_cast(own, kept)
+
+    @property
     def is_ordered(self) -> bool:
         """Whether the cells lie where the merge sees them."""
         return not any(self.orders)
@@ -68,6 +77,8 @@ class SeenArray:
 
     def decoded(self, cells: NDArray[Any]) -> NDArray[Any]:
         """Stored cells as the merge sees them."""
+        if cells.dtype.kind == "T":
+            return cells.astype(object).astype(np.str_)
         return self.encoding.decode(cells) if self.encoding else cells
 
     def keeps_encoding(self, values: Values) -> bool:
@@ -103,6 +114,20 @@ class NodeReader(ChunkReader):
     def arrays(self) -> dict[str, StoredArray]:
         """The arrays as the merge sees them, by name."""
         return {name: one.seen for name, one in self._seen.items()}
+
+    def require_known_types(self) -> None:
+        """Make sure that every array can hold what will be written to it.
+
+        Raises:
+            UpdateRefusedError: an array of an existing store is of a type that no schema can name.
+        """
+        problems = [
+            f"{one.stored.path}: stored as {one.stored.dtype}, a type that cannot be extended"
+            for one in self._seen.values()
+            if one.variable is not None and not one.holds_its_type
+        ]
+        if problems:
+            raise UpdateRefusedError(problems)
 
     def put_in_order(self, coords: Iterable[Coord]) -> bool:
         """Look at whole axes once, and see those that are out of order as if they were in order.

@@ -33,7 +33,7 @@ from zarr_fuse.layout import (
 )
 from zarr_fuse.location import Location, locate
 from zarr_fuse.merge import NodeMerge
-from zarr_fuse.node_documents import node_attributes
+from zarr_fuse.node_documents import essence, node_attributes
 from zarr_fuse.objects import Objects
 from zarr_fuse.options import Options
 from zarr_fuse.reader import ChunkReader
@@ -141,7 +141,7 @@ class Store:
         merge = self.merge_of(path)
         merge.touch()
         found = merge.documents()
-        return any(_essence(document) != _essence(self.catalog.get(name)) for name, document in found.items())
+        return any(essence(document) != essence(self.catalog.get(name)) for name, document in found.items())
 
     def remove(self) -> None:
         """Delete the store, its root document first, then the sidecar.
@@ -246,11 +246,3 @@ class Store:
 
     def _new_group(self, path: str) -> Document:
         return group_document(node_attributes(self.schema_of(path), {}, empty=True))
-
-
-def _essence(document: Document | None) -> Document | None:
-    """A document without the version of the package that wrote it."""
-    if document is None:
-        return None
-    attributes = {key: value for key, value in document["attributes"].items() if key != "VERSION"}
-    return {**document, "attributes": attributes}

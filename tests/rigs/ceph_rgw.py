@@ -23,9 +23,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.rigs.debian import RigUnavailableError, require_packages
+
 PACKAGES = ("ceph-mon", "ceph-osd", "radosgw")
 ACCESS_KEY, SECRET_KEY = "key", "secret"
-START_S, INSTALL_S, STOP_S = 90, 600, 15
+START_S, STOP_S = 90, 15
 
 CONFIGURATION = """
 [global]
@@ -63,10 +65,6 @@ rgw data = {folder}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{rgw_port}
 rgw thread pool size = 32
 """
-
-
-class RigUnavailableError(Exception):
-    """This machine cannot run the gateway; the message begins with one word that says why."""
 
 
 @dataclass
@@ -205,7 +203,7 @@ def running_gateway() -> Iterator[CephRgw]:
     Raises:
         RigUnavailableError: not-root, no-apt or install-failed.
     """
-    _require_packages()
+    require_packages(PACKAGES, (*PACKAGES, "ceph", "setpriv"))
     folder = Path(tempfile.mkdtemp(prefix="ceph-rgw-"))
     rig = CephRgw(folder)
     try:
@@ -221,27 +219,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _require_packages() -> None:
-    if os.geteuid() != 0:
-        raise RigUnavailableError("not-root: the daemons of Ceph are installed and started as root")
-    if all(shutil.which(name) for name in (*PACKAGES, "ceph", "setpriv")):
-        return
-    if not shutil.which("apt-get"):
-        raise RigUnavailableError(f"no-apt: {', '.join(PACKAGES)} cannot be installed on this system")
-    install = ("install", "-y", "-qq", "--no-install-recommends", *PACKAGES)
-    for arguments in (("update", "-qq"), install):
-        done = subprocess.run(
-            ["apt-get", *arguments],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_S,
-            check=False,
-        )
-        if done.returncode:
-            raise RigUnavailableError(f"install-failed: apt-get {arguments[0]}: {done.stderr[-300:].strip()}")
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from tests.rigs import ceph_rgw
-from tests.rigs.ceph_rgw import RigUnavailableError, running_gateway
+from tests.rigs.ceph_rgw import running_gateway
+from tests.rigs.debian import RigUnavailableError
 
 
 def refused(monkeypatch, path="", uid=0):

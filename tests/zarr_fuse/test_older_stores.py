@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
 
@@ -15,8 +16,9 @@ from tests.zarr_fuse.older_stores import (
     new_generation,
     older_generation,
 )
+from tests.zarr_fuse.storages import Died
 from zarr_fuse import open_store
-from zarr_fuse.errors import CorruptStoreError, SchemaWarning
+from zarr_fuse.errors import CorruptStoreError, SchemaWarning, StorageError, UpdateRefusedError
 
 NO_NUMBER = np.iinfo(np.int64).min
 
@@ -176,6 +178,54 @@ def test_folder_of_logs_is_left_alone(new_store, path):
     update(root["site"], row(30, level=1.0))
     assert [file.name for file in (new_store.folder / "logs").rglob("*.*")] == ["today.log"]
     assert log.read_text() == "hello"
+
+
+def test_text_of_variable_length_is_kept_so(new_store):
+    group = new_store.group()
+    del group["note"]
+    note = group.create_array(
+        "note", shape=(3,), dtype="string", chunks=(3,), fill_value="", dimension_names=["time"]
+    )
+    note[:] = np.array(["a", "bb", "a text of some length"], dtype=object)
+    for schema in (None, NEW_SCHEMA):
+        node = opened(new_store, schema)
+        update(node, row(15, note="zz"))
+        update(node, row(40, level=1.0))
+    assert plain(new_store).note.values.tolist() == ["a", "bb", "zz", "a text of some length", "\uffff" * 8]
+    assert new_store.raw("note").metadata.to_dict()["data_type"] == "string"
+
+
+def test_labels_of_variable_length_are_found(tmp_path):
+    store = OlderStore(tmp_path / "river.zarr")
+    store.describe("")
+    labels = store.group().create_array(
+        "name", shape=(2,), dtype="string", chunks=(2,), fill_value="", dimension_names=["name"]
+    )
+    labels[:] = np.array(["a", "cc"], dtype=object)
+    store.array("x", [1.0, 2.0], ["name"], 0.0, unit="m")
+    schema = {
+        "site": {
+            "VARS": {"x": {"unit": "m", "coords": "name"}},
+            "COORDS": {"name": {"type": "str[6]", "unit": ""}},
+        }
+    }
+    for schema_or_none in (schema, None):
+        update(opened(store, schema_or_none), {"name": ["b", "d", "a"], "x": [5.0, 6.0, 7.0]})
+    assert dict(zip(plain(store).name.values, plain(store).x.values, strict=True)) == {
+        "a": 7.0,
+        "b": 5.0,
+        "cc": 2.0,
+        "d": 6.0,
+    }
+
+
+def test_array_of_a_type_that_no_schema_can_name_is_not_extended(new_store):
+    del new_store.group()["count"]
+    new_store.array("count", np.array([1, 2, 3], dtype="int16"), ["time"], 0, unit="dimensionless")
+    node = opened(new_store)
+    assert node.dataset["count"].values.tolist() == [1, 2, 3]
+    with pytest.raises(UpdateRefusedError, match="site/count: stored as int16"):
+        update(node, row(30, count=4))
 
 
 # Times.
@@ -364,3 +414,66 @@ def test_lost_stamp_does_not_bring_earlier_transactions_back(own_store):
     assert seconds(node.dataset) == [0, 10, 30]
     update(node, row(40, level=8.0))
     assert plain(own_store).level.values.tolist() == [5.0, 6.0, 7.0, 8.0]
+
+
+# Interruptions.
+
+
+def disordered(folder):
+    """Everything that the first update has to put right at once."""
+    store = new_generation(folder, [7200, 0, 7200])
+    del store.group()["time"]
+    attributes = {"units": "hours since 1970-01-01", "calendar": "proleptic_gregorian"}
+    store.array("time", np.array([2, 0, 2]), ["time"], 0, **attributes)
+
+
+FAULTS = ["before", "after", "lost", "refused"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("make", "times"),
+    [(new_generation, [15, 40]), (new_generation, [30]), (disordered, [1800, 9000]), (disordered, [3600])],
+)
+def test_first_update_of_an_existing_store_is_whole_or_absent(
+    make, times, fault, tmp_path, monkeypatch, request
+):
+    river = request.getfixturevalue("survey").__class__
+    frame = pl.DataFrame({"time": times, "level": [5.0] * len(times), "note": ["n"] * len(times)})
+
+    make(tmp_path)
+    files = {str(path.relative_to(tmp_path)): path for path in tmp_path.rglob("*") if path.is_file()}
+    contents = {key: path.read_bytes() for key, path in files.items()}
+
+    def started():
+        survey = river(monkeypatch)
+        for key, data in contents.items():
+            survey.storage.put(key, data)
+        return survey
+
+    def merge(survey):
+        with survey.open(None).transaction(item_ids=["item"]) as transaction, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            transaction["site"].update(frame)
+
+    def shown(survey):
+        data = survey.open(None, MODE="r")["site"].dataset.load()
+        cells = (data.level.values, data["count"].values, data.note.values)
+        return seconds(data), [np.array(values).astype(str).tolist() for values in cells]
+
+    survey = started()
+    before = shown(survey)
+    survey.storage.heal()
+    merge(survey)
+    after, calls = shown(survey), survey.storage.calls
+    for call in range(1 + FAULTS.index(fault), calls + 1, len(FAULTS)):
+        survey = started()
+        survey.storage.plan(call, fault)
+        with contextlib.suppress(Died, StorageError):
+            merge(survey)
+        survey.restart()
+        committed = survey.open(None).ledger.contains(["item"]) == {"item"}
+        assert shown(survey) == (after if committed else before), (call, committed)
+        if not committed:
+            merge(survey)
+        assert shown(survey) == after, call
