@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, ItemsView, Iterable, Mapping
 from typing import Any
 
@@ -17,7 +16,8 @@ from zarr_fuse.commit.history import Commit
 from zarr_fuse.commit.protocol import ItemLedger
 from zarr_fuse.errors import NodeNotFoundError
 from zarr_fuse.foreign import foreign_store
-from zarr_fuse.layout import HIDDEN_PREFIX, children, join
+from zarr_fuse.layout import children, join
+from zarr_fuse.lazy import lazy_dataset, visible
 from zarr_fuse.options import node_logger
 from zarr_fuse.report import UpdateReport
 from zarr_fuse.schema import DatasetSchema, NodeSchema
@@ -118,13 +118,9 @@ class Node:
         self._store.refresh()
         if not any(children(self._store.catalog, self.group_path, groups=False)):
             document = self._store.catalog.get(self.group_path, {})
-            return xr.Dataset(attrs=_visible(document.get("attributes", {})))
-        group = self.group_path or None
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-            dataset = _opened(self._store.commits.zarr_store(), group, self._store.commits.consolidated)
-        dataset.attrs = _visible(dataset.attrs)
-        return dataset
+            return xr.Dataset(attrs=visible(document.get("attributes", {})))
+        commits = self._store.commits
+        return lazy_dataset(commits.zarr_store(), self.group_path, consolidated=commits.consolidated)
 
     @property
     def decoded(self) -> xr.Dataset:
@@ -251,18 +247,3 @@ class Node:
         return NodeSchema(
             ds=schema, groups={name: child.export_schema() for name, child in self.children.items()}
         )
-
-
-def _opened(store: ZarrStore, group: str | None, consolidated: bool) -> xr.Dataset:
-    """A group, by the metadata of its arrays where another program took its consolidated metadata away."""
-    try:
-        dataset: xr.Dataset = xr.open_zarr(store, group=group, consolidated=consolidated, chunks=None)
-    except ValueError:
-        if not consolidated:
-            raise
-        dataset = xr.open_zarr(store, group=group, consolidated=False, chunks=None)
-    return dataset
-
-
-def _visible(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in attributes.items() if not key.startswith(HIDDEN_PREFIX)}
