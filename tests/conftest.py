@@ -8,7 +8,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY, CephRgw, RigUnavailableError, running_gateway
+import tests.hypothesis_profiles  # noqa: F401 - loads the profile
+from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY, CephRgw, running_gateway
+from tests.rigs.debian import RigUnavailableError
 from tests.rigs.s3 import Bucket
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +13,7 @@ import polars as pl
 import xarray as xr
 from hypothesis import strategies as st
 
-SCHEMA = """
+WIDEST = """
 ATTRS: {title: River survey}
 upper:
   VARS:
@@ -19,6 +21,8 @@ upper:
     count:   {unit: "", type: int, coords: [when, gauge]}
     note:    {unit: "", type: "str[4]", coords: [when, gauge]}
     owner:   {unit: "", type: "str[4]", coords: gauge}
+    state:   {unit: "", type: "str[4]", coords: [when, gauge], range: {discrete: [good, bad]}}
+    extra:   {unit: m, coords: [when, gauge]}
     east:    {unit: km, coords: gauge}
     north:   {unit: km, coords: gauge}
   COORDS:
@@ -34,8 +38,40 @@ lower:
       day:   {unit: {tick: D}, chunk_size: 3}
       site:  {type: "str[6]", unit: "", sorted: false, chunk_size: 2}
       depth: {unit: m, chunk_size: 2}
+tide:
+  VARS:
+    level:   {unit: m, coords: [minute, layer]}
+    calls:   {unit: "", type: int, coords: [layer, minute]}
+    phase:   {unit: "", type: "str[5]", coords: minute, range: {discrete: [ebb, flood]}}
+    mood:    {unit: "", type: "str[4]", coords: [minute, layer]}
+  COORDS:
+    minute:  {unit: {tick: m}, step_limits: [2, 3], chunk_size: 3}
+    layer:   {unit: m, step_limits: [1, 2], chunk_size: 2}
 """
 Row = Mapping[str, Any]
+Gap = tuple[Any, Any, list[Any]]  # two neighbours, and the labels to fill in between them
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the schemas of the survey: without some variables, and with limits of its own."""
+
+    absent: frozenset[str] = frozenset()
+    minutes: tuple[int, int] = (2, 3)
+
+    @property
+    def schema(self) -> str:
+        """The text of the schema."""
+        lines = [line for line in WIDEST.splitlines() if line.split(":")[0].strip() not in self.absent]
+        return "\n".join(lines).replace("[2, 3]", str(list(self.minutes)))
+
+
+VARIANTS = {
+    "usual": Variant(frozenset({"extra"})),
+    "narrow": Variant(frozenset({"extra", "note", "owner", "state", "wind", "mood", "phase"})),
+    "wide": Variant(minutes=(1, 4)),
+}
+SCHEMA = VARIANTS["usual"].schema
 
 
 @dataclass(frozen=True)
@@ -43,13 +79,20 @@ class NodeModel:
     """A node by the rules of the merge: `axes` in stored order, `cells` by variable and labels."""
 
     coordinates: Mapping[str, tuple[str, ...]]  # coordinate -> its key columns
-    variables: Mapping[str, tuple[str, ...]]  # variable -> its coordinates
+    possible: Mapping[str, tuple[str, ...]]  # variable -> its coordinates
+    variables: dict[str, tuple[str, ...]] = field(default_factory=dict)  # those of the schemas so far
+    steps: dict[str, tuple[float, float]] = field(default_factory=dict)  # coordinate -> limits in force
     axes: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     cells: dict[str, dict[tuple[Any, ...], Any]] = field(default_factory=dict)
 
     def update(self, rows: Iterable[Row]) -> None:
         """Merge the rows of one frame."""
-        rows = self._without_contradictions([row for row in rows if self._labels(row) is not None])
+        rows = self._admitted([row for row in rows if self._labels(row) is not None])
+        gaps = {name: self._gaps(name, rows) for name in self.steps}
+        self._take(rows)
+        self._fill(rows, gaps)
+
+    def _take(self, rows: list[Row]) -> None:
         for row in rows:
             for name, keys in self.coordinates.items():
                 axis, label = self.axes.setdefault(name, []), tuple(row[key] for key in keys)
@@ -61,6 +104,70 @@ class NodeModel:
                 if row.get(name) is not None:
                     self.cells.setdefault(name, {})[self._place(row, coords)] = row[name]
 
+    def _fill(self, rows: list[Row], gaps: Mapping[str, list[Gap]]) -> None:
+        for name, found in gaps.items():
+            new = [(label,) for *_, labels in found for label in labels]
+            if new:
+                self.axes[name] = sorted([*self.axes[name], *new])
+        for name, coords in self.variables.items():
+            brought = {self._place(row, coords): row[name] for row in rows if row.get(name) is not None}
+            for axis, coord in enumerate(coords):
+                for gap in gaps.get(coord, []):
+                    brought |= self._between(name, axis, gap, brought)
+
+    def opened(self, variant: Variant) -> None:
+        """What a schema adds to the node, and the limits it brings."""
+        self.variables.update({k: v for k, v in self.possible.items() if k not in variant.absent})
+        if "minute" in self.coordinates:
+            self.steps.update(minute=variant.minutes, layer=(1, 2))
+
+    def _admitted(self, rows: list[Row]) -> list[Row]:
+        """The rows that neither contradict each other nor come too late or too soon."""
+        late = {i for i, row in enumerate(rows) if any(self._is_late(name, row[name]) for name in self.steps)}
+        kept = self._without_contradictions(rows, late)
+        for name, (shortest, _) in self.steps.items():
+            if self.axes.get(name):
+                last, taken = self.axes[name][-1][0], set()
+                for label in sorted({row[name] for row in kept if row[name] > last}):
+                    if label - last >= shortest:
+                        taken.add(label)
+                        last = label
+                kept = [row for row in kept if (row[name],) in self.axes[name] or row[name] in taken]
+        return kept
+
+    def _is_late(self, name: str, label: Any) -> bool:
+        axis = self.axes.get(name)
+        return bool(axis) and label < axis[-1][0] and (label,) not in axis
+
+    def _gaps(self, name: str, rows: list[Row]) -> list[Gap]:
+        """Neighbours that are too far apart, and the labels to fill in."""
+        found: list[Gap] = []
+        lasts = [label for (label,) in self.axes.get(name, [])[-1:]]
+        ladder = sorted({*lasts, *(row[name] for row in rows if lasts and row[name] > lasts[0])})
+        for low, high in itertools.pairwise(ladder):
+            parts = math.ceil((high - low) / self.steps[name][1])
+            if isinstance(low, int):
+                new = [low + (high - low) * number // parts for number in range(1, parts)]
+            else:
+                new = [low + (high - low) * (number / parts) for number in range(1, parts)]
+            found.append((low, high, new))
+        return found
+
+    def _between(self, name: str, axis: int, gap: Gap, brought: Any) -> dict[Any, Any]:
+        """Cells of filled-in labels, below cells that the frame has brought."""
+        (low, high, new), made = gap, {}
+        for place, above in list(brought.items()):
+            below = self.cells.get(name, {}).get((*place[:axis], (low,), *place[axis + 1 :]))
+            if place[axis] != (high,) or below is None:
+                continue
+            for label in new:
+                weight = (label - low) / (high - low)
+                linear = isinstance(above, float)
+                value = below + (above - below) * weight if linear else (above if weight > 0.5 else below)
+                made[(*place[:axis], (label,), *place[axis + 1 :])] = value
+        self.cells.setdefault(name, {}).update(made)
+        return made
+
     def _labels(self, row: Row) -> tuple[Any, ...] | None:
         values = [row.get(key) for keys in self.coordinates.values() for key in keys]
         return None if any(value is None for value in values) else tuple(values)
@@ -68,8 +175,8 @@ class NodeModel:
     def _place(self, row: Row, coords: tuple[str, ...]) -> tuple[Any, ...]:
         return tuple(tuple(row[key] for key in self.coordinates[coord]) for coord in coords)
 
-    def _without_contradictions(self, rows: list[Row]) -> list[Row]:
-        dropped = set[int]()
+    def _without_contradictions(self, rows: list[Row], dropped_before: Iterable[int]) -> list[Row]:
+        dropped = set(dropped_before)
         for name, coords in self.variables.items():
             if len(coords) == len(self.coordinates):
                 continue
@@ -93,7 +200,7 @@ class NodeModel:
                 return f"axis {name}: {stored} instead of {self.axes[name]}"
         for name, coords in self.variables.items():
             expected = self._grid(name, coords, dataset[name].shape, dataset[name].dtype)
-            if not np.array_equal(_na(dataset[name].values), expected):
+            if not np.array_equal(_values(name, dataset[name].values), expected):
                 return f"{name}: {dataset[name].values} instead of {expected}"
         return None
 
@@ -107,7 +214,7 @@ class NodeModel:
 
 
 def models() -> dict[str, NodeModel]:
-    """The models of both nodes, empty."""
+    """The models of all nodes, empty, under the usual schema."""
     both = ("when", "gauge")
     upper = NodeModel(
         {"when": ("when",), "gauge": ("east", "north")},
@@ -116,6 +223,8 @@ def models() -> dict[str, NodeModel]:
             "count": both,
             "note": both,
             "owner": ("gauge",),
+            "state": both,
+            "extra": both,
             "east": ("gauge",),
             "north": ("gauge",),
         },
@@ -124,7 +233,19 @@ def models() -> dict[str, NodeModel]:
         {"day": ("day",), "site": ("site",), "depth": ("depth",)},
         {"flow": ("day", "site", "depth"), "wind": ("day",), "total": ()},
     )
-    return {"upper": upper, "lower/weir": weir}
+    tide = NodeModel(
+        {"minute": ("minute",), "layer": ("layer",)},
+        {
+            "level": ("minute", "layer"),
+            "calls": ("layer", "minute"),
+            "phase": ("minute",),
+            "mood": ("minute", "layer"),
+        },
+    )
+    found = {"upper": upper, "lower/weir": weir, "tide": tide}
+    for model in found.values():
+        model.opened(VARIANTS["usual"])
+    return found
 
 
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -136,6 +257,8 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "count": pl.Int64,
         "note": pl.String,
         "owner": pl.String,
+        "state": pl.String,
+        "extra": pl.Float64,
     },
     "lower/weir": {
         "day": pl.Int64,
@@ -145,8 +268,21 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "wind": pl.Float64,
         "total": pl.Float64,
     },
+    "tide": {
+        "minute": pl.Int64,
+        "layer": pl.Float64,
+        "level": pl.Float64,
+        "calls": pl.Int64,
+        "phase": pl.String,
+        "mood": pl.String,
+    },
 }
-OPTIONAL = {"upper": ["stage", "count", "note", "owner"], "lower/weir": ["flow", "wind", "total"]}
+CODED = {"state": ["good", "bad"], "phase": ["ebb", "flood"]}
+OPTIONAL = {
+    "upper": ["stage", "count", "note", "owner", "state", "extra"],
+    "lower/weir": ["flow", "wind", "total"],
+    "tide": ["level", "calls", "phase", "mood"],
+}
 _number = st.sampled_from([None, 0.5, 1.0, 2.0, -3.0])
 _ROWS = {
     "upper": st.fixed_dictionaries(
@@ -158,6 +294,8 @@ _ROWS = {
             "count": st.sampled_from([None, 0, 7, 2**53 + 1]),
             "note": st.sampled_from([None, "ok", "ice"]),
             "owner": st.sampled_from([None, None, "A", "B"]),
+            "state": st.sampled_from([None, "good", "bad"]),
+            "extra": _number,
         }
     ),
     "lower/weir": st.fixed_dictionaries(
@@ -168,6 +306,16 @@ _ROWS = {
             "flow": _number,
             "wind": st.sampled_from([None, None, 4.0, 5.0]),
             "total": st.sampled_from([None, None, None, 1.0]),
+        }
+    ),
+    "tide": st.fixed_dictionaries(
+        {
+            "minute": st.integers(0, 30),
+            "layer": st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0]),
+            "level": _number,
+            "calls": st.sampled_from([None, 1, 2**53 + 1]),
+            "phase": st.sampled_from([None, None, "ebb", "flood"]),
+            "mood": st.sampled_from([None, "calm", "wild"]),
         }
     ),
 }
@@ -193,12 +341,15 @@ def frame(path: str, rows: list[Row]) -> pl.DataFrame:
 def _plain(array: xr.DataArray) -> list[Any]:
     """Labels as the frames hold them: times as counts of their tick."""
     if array.dtype.kind == "M":
-        tick = "D" if array.name == "day" else "s"
+        tick = {"day": "D", "minute": "m"}.get(str(array.name), "s")
         return list(array.values.astype(f"datetime64[{tick}]").astype(np.int64).tolist())
     return list(array.values.tolist())
 
 
-def _na(values: Any) -> Any:
+def _values(name: str, values: Any) -> Any:
+    """Cells as the frames hold them, None for NA."""
+    if name in CODED:
+        return np.array([None, *CODED[name]], dtype=object)[values]
     if values.dtype.kind == "f":
         missing = np.isnan(values)
     elif values.dtype.kind == "i":

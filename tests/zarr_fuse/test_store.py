@@ -42,7 +42,7 @@ def column(start, count=2, **values):
 def test_opening_creates_the_groups_and_nothing_else(tmp_path):
     open_store(river.SCHEMA, STORE_URL=str(tmp_path / "river.zarr"))
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    groups = ("", "upper/", "lower/", "lower/weir/")
+    groups = ("", "upper/", "lower/", "lower/weir/", "tide/")
     assert files == {f"river.zarr/{group}zarr.json" for group in groups}
 
 
@@ -57,7 +57,7 @@ def test_every_node_opens_with_plain_xarray_by_the_path_alone(tmp_path):
 
 def test_tree_is_walked_by_name_and_by_path_and_gives_the_same_nodes(survey):
     root = survey.open()
-    assert list(root.children) == ["lower", "upper"]
+    assert list(root.children) == ["lower", "tide", "upper"]
     assert root["lower/weir"] is root["lower"]["weir"]
     assert (root["lower/weir"].name, root["lower/weir"].group_path) == ("weir", "lower/weir")
     assert root["lower/weir"].root is root
@@ -77,7 +77,7 @@ def test_one_line_of_text_may_name_the_file_of_the_schema(survey, tmp_path, monk
     (tmp_path / "river.yaml").write_text(river.SCHEMA)
     (tmp_path / "river").write_text(river.SCHEMA)
     for name in ("river.yaml", "river", str(tmp_path / "river.yaml")):
-        assert list(survey.open(name).children) == ["lower", "upper"]
+        assert list(survey.open(name).children) == ["lower", "tide", "upper"]
     with pytest.raises(FileNotFoundError):
         survey.open("absent.yaml")
 

@@ -1,0 +1,18 @@
+"""How hard property tests try: `HYPOTHESIS_PROFILE=thorough` gives them ten times the examples."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+USUAL = 100  # examples of a test that says nothing
+
+settings.register_profile("default", max_examples=USUAL, deadline=None)
+settings.register_profile("thorough", max_examples=10 * USUAL, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def examples(count: int) -> int:
+    """As many examples as the profile makes of `count` usual ones."""
+    return count * settings().max_examples // USUAL
