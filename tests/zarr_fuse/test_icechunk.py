@@ -541,3 +541,10 @@ def test_look_up_does_not_grow_with_the_history(survey, monkeypatch):
             }
             costs.append(fresh._store.commits.requests - before)
     assert max(costs) <= snapshot_ledger.COMPACT_AT + 16
+
+
+def test_examples_of_the_page_about_formats_run(tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs/how-to/choose-a-store-format.md"
+    monkeypatch.chdir(tmp_path)
+    for block in page.read_text(encoding="utf-8").split("```python\n")[1:]:
+        exec(block.partition("```")[0], {})

@@ -93,12 +93,8 @@ def test_racing_writers_lose_nothing(bucket):
 @pytest.mark.parametrize("bucket", ["rgw"], indirect=True)
 def test_refused_keys_are_told_from_a_failing_storage(bucket):
     open_store(SIMPLE, **bucket.options(**ICE))
-    options = {**bucket.options(), "S3_SECRET_KEY": "wrong"}
-    repository = icechunk_storage(locate(resolve_options(options, {})), resolve_options(options, {}))
-    with pytest.raises(icechunk.IcechunkError, match=r"SignatureDoesNotMatch|Forbidden|AccessDenied"):
-        icechunk.Repository.open(repository)
     with pytest.raises(AccessDeniedError):
-        open_store(None, **options)
+        open_store(None, **{**bucket.options(), "S3_SECRET_KEY": "wrong"})
 
 
 def test_keys_come_from_the_environment_where_none_are_given(bucket, monkeypatch):
