@@ -54,10 +54,12 @@ class Pending:
         left = np.arange(len(wanted[0]))
         found: list[Found] = [(left[:0], np.empty(0, dtype=variable.storage_dtype))]
         for part in reversed(self._parts):
+            if not len(left):
+                break
             places, values = matching(part, [ids[left] for ids in wanted], sizes)
             found.append((left[places], values))
             left = np.delete(left, places)
-        if self._array is not None:
+        if self._array is not None and len(left):
             places, values = stored_values(self._array, self._reader, [ids[left] for ids in wanted])
             values = np.asarray(values).astype(variable.storage_dtype, copy=False)
             held = has_value(variable, values)
@@ -66,9 +68,12 @@ class Pending:
 
     def _compact(self) -> None:
         """Join parts of similar length, so that few are searched however many frames came."""
-        while len(self._parts) > 1 and len(self._parts[-2].values) <= 2 * len(self._parts[-1].values):
-            earlier, later = self._parts[-2:]
-            self._parts[-2:] = [earlier.followed_by(later)]
+        parts, self._parts = self._parts, []
+        for part in parts:
+            joint = part
+            while self._parts and len(self._parts[-1].values) <= 2 * len(joint.values):
+                joint = self._parts.pop().followed_by(joint)
+            self._parts.append(joint)
 
 
 def matching(cells: Cells, wanted: Sequence[Ids], sizes: Sequence[int]) -> Found:
