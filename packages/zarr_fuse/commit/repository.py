@@ -13,7 +13,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from zarr_fuse.commit.history import Commit
-from zarr_fuse.errors import AccessDeniedError, StorageError, StoreNotFoundError
+from zarr_fuse.errors import AccessDeniedError, StorageError, StoreNotFoundError, ZarrFuseError
 
 BRANCH = "main"
 SPEC_ONE: dict[str, Any] = {} if icechunk.__version__.startswith("1.") else {"spec_version": 1}
@@ -35,6 +35,8 @@ def call(what: str, act: Callable[[], T]) -> T:
     """
     try:
         return act()
+    except ZarrFuseError:
+        raise
     except FAILURES as error:
         text = str(error)
         if any(sign in text for sign in DENIED):
