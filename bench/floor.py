@@ -113,7 +113,8 @@ def _create(case: Case, folder: Path, meter: Meter) -> None:
     like = folder / "like"
     opened(case, like)[NODE].update(Grid(grid.times[:1], grid.places, grid.values[:, :1]).frame())
     made = zarr.open_group(_storage(like), path=NODE, mode="r", use_consolidated=False)
-    cells = {name: array[...] for name, array in made.arrays()} | _cells(grid)
+    cells: dict[str, Any] = {name: array[...] for name, array in made.arrays()}
+    cells |= _cells(grid)
     node = zarr.create_group(_storage(folder), path=NODE)
     with meter.update():
         for name, array in made.arrays():

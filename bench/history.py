@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from bench.cases import Case
 from bench.survey import NODE, Grid, grid, schema, without_values
@@ -24,7 +25,7 @@ def build(case: Case, folder: Path) -> None:
 
     Nothing is flushed to the disk: that would take most of the time and change no byte.
     """
-    os.fsync = lambda _: None
+    os.fsync = lambda fd: None  # noqa: ARG005
     for part in _parts(case):
         opened(case, folder)[NODE].update(part.frame())
     if case.updates == 1:
@@ -50,6 +51,15 @@ def measured(case: Case, number: int = 0) -> Grid:
     if case.kind == "insert":
         return grid(case.stored // 2 - 0.5, case.times, case.places, seed=1)
     return grid(case.stored + number * case.times, case.times, case.places, seed=number)
+
+
+def frames(case: Case, folder: Path) -> Iterator[pl.DataFrame]:
+    """The frames to be merged one by one; a single one comes from a file: making it would take memory."""
+    if case.updates > 1:
+        yield from (measured(case, number).frame() for number in range(case.updates))
+        return
+    names = pl.read_ipc_schema(folder / FRAME)
+    yield pl.concat([pl.read_ipc(folder / FRAME, columns=[name]) for name in names], how="horizontal")
 
 
 def everything(case: Case) -> Grid:

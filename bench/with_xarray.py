@@ -6,7 +6,6 @@ It starts from the same frame, and knows that the frame is a complete grid sorte
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from obstore.store import LocalStore
 from zarr.storage import ObjectStore
 
 from bench.cases import Case
-from bench.history import FRAME, STORE, measured
+from bench.history import STORE, frames
 from bench.meter import Measurement, Meter
 from bench.survey import NODE, VARIABLES
 
@@ -28,7 +27,7 @@ def with_xarray(case: Case, folder: Path, meter: Meter) -> Measurement:
     """Every frame by one call of `to_zarr`; a late row by rewriting the whole node."""
     warnings.simplefilter("ignore")  # fixed-length text has no Zarr 3 specification yet
     storage = ObjectStore(LocalStore(folder / STORE, mkdir=True))
-    for frame in _frames(case, folder):
+    for frame in frames(case, folder):
         meter.found.frame_bytes = int(frame.estimated_size())
         with meter.update():
             _merge(case, storage, frame, folder)
@@ -59,11 +58,3 @@ def _dataset(case: Case, frame: pl.DataFrame) -> xr.Dataset:
     times = frame["time"].to_numpy().reshape(shape)[:, 0].astype("datetime64[s]")
     data = {name: (DIMS, frame[name].to_numpy().reshape(shape)) for name in VARIABLES}
     return xr.Dataset(data, coords={"time": np.ascontiguousarray(times)})
-
-
-def _frames(case: Case, folder: Path) -> Iterator[pl.DataFrame]:
-    if case.updates == 1:
-        yield pl.read_ipc(folder / FRAME)
-        return
-    for number in range(case.updates):
-        yield measured(case, number).frame()
