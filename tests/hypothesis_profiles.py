@@ -10,7 +10,10 @@ USUAL = 100  # examples of a test that says nothing
 
 settings.register_profile("default", max_examples=USUAL, deadline=None)
 settings.register_profile("thorough", max_examples=10 * USUAL, deadline=None, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+if PROFILE == "thorough":
+    os.environ.setdefault("PYTEST_TIMEOUT", "3600")  # seconds a test may take
 
 
 def examples(count: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any
 
@@ -9,6 +10,9 @@ import xarray as xr
 from zarr.abc.store import Store as ZarrStore
 
 from zarr_fuse.layout import HIDDEN_PREFIX
+
+# Nanoseconds, as xarray has them by default, reach from 1677 to 2262 only.
+TIME_CODERS = tuple(xr.coders.CFDatetimeCoder(time_unit=unit) for unit in ("ns", "us"))
 
 
 def lazy_dataset(store: ZarrStore, path: str, *, consolidated: bool) -> xr.Dataset:
@@ -29,10 +33,19 @@ def visible(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opened(store: ZarrStore, group: str | None, *, consolidated: bool) -> xr.Dataset:
-    try:
-        dataset: xr.Dataset = xr.open_zarr(store, group=group, consolidated=consolidated, chunks=None)
-    except ValueError:
-        if not consolidated:
-            raise
-        return _opened(store, group, consolidated=False)
+    failures = list[ValueError]()
+    for coder, whole in itertools.product(TIME_CODERS, dict.fromkeys((consolidated, False))):
+        try:
+            return _as_xarray(store, group, coder, consolidated=whole)
+        except ValueError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _as_xarray(
+    store: ZarrStore, group: str | None, coder: xr.coders.CFDatetimeCoder, *, consolidated: bool
+) -> xr.Dataset:
+    dataset: xr.Dataset = xr.open_zarr(
+        store, group=group, consolidated=consolidated, chunks=None, decode_times=coder
+    )
     return dataset

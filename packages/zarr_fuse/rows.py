@@ -58,7 +58,9 @@ class Rows:
     def reject(self, kind: str, variable: Variable, dropped: Mask, column: Values, message: str) -> None:
         """Find fault with some rows for what stands in a column of theirs."""
         values: Any = column[dropped]
-        if isinstance(variable.unit, DateTimeUnit) and not variable.is_coded:
+        if variable.is_coded:
+            values = variable.range.decode(values)
+        elif isinstance(variable.unit, DateTimeUnit):
             values = np.asarray(values).view(variable.unit.default_dtype())
         self.findings.add(kind, variable.name, self.numbers[dropped], values, message)
 

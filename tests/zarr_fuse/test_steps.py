@@ -149,6 +149,21 @@ def test_rows_that_are_dropped_for_another_reason_are_no_steps(survey, node):
     assert stored(survey, "wind") == {0: 1.0, 3: 3.0}
 
 
+def test_contradicting_rows_are_shown_with_labels_and_times(survey):
+    variables = (
+        'kind: {unit: "", type: "str[4]", coords: t, range: {discrete: [a, b]}}, '
+        "seen: {unit: {tick: s}, coords: t}, x: {unit: m, coords: [t, s]}"
+    )
+    node = survey.open(f"n: {{VARS: {{{variables}}}, COORDS: {{t: {{type: int}}, s: {{type: int}}}}}}")["n"]
+    report = node.update(pl.DataFrame({"t": [0, 0], "s": [0, 1], "kind": ["a", "b"], "seen": [0, 60]}))
+    assert [(row, column, value) for row, column, value, _ in kinds(report)] == [
+        (0, "kind", "a"),
+        (0, "seen", "1970-01-01T00:00:00"),
+        (1, "kind", "b"),
+        (1, "seen", "1970-01-01T00:01:00"),
+    ]
+
+
 def test_findings_of_steps_refuse_the_frame_when_bad_rows_must_fail(survey, node):
     node.update(times(0, x=[0.0]))
     with pytest.raises(UpdateRefusedError, match="step_too_short"):

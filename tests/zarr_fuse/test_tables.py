@@ -93,6 +93,14 @@ def test_selection_is_that_of_xarray(node):
     ]
 
 
+@pytest.mark.parametrize("year", ["0900", "2999"])
+def test_times_that_nanoseconds_cannot_hold_are_read_in_microseconds(node, year):
+    node.update(pl.DataFrame({"when": [f"{year}-01-01"], "east": [1.0], "north": [5.0], "step": [30]}))
+    assert node.read_df("step").filter(pl.col("when").dt.year() == int(year))["step"].to_list() == [30]
+    assert node.dataset.when.dtype == np.dtype("datetime64[us]")
+    assert node.read_df("step", when=slice("2026-11-20T12:30", "2027")).rows() == [(ONE, 10)]
+
+
 def test_absent_names_and_labels_are_key_errors(node):
     with pytest.raises(KeyError, match="depth"):
         node.read_df("depth")
