@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
 from tests.extractor.site import Site, build_s3_site, build_site
@@ -26,13 +24,8 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def moto_url(moto_endpoint: str) -> str:
+    return moto_endpoint
 
 
 @pytest.fixture
