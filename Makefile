@@ -24,8 +24,8 @@ test-rgw: env
 	$(PY) -m pytest -m rgw --timeout 600
 
 lint: env
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+	$(PY) -m ruff check --no-cache .
+	$(PY) -m ruff format --check --no-cache .
 	$(PY) -m mypy -p zarr_fuse -p packages.common -p packages.cli -p services
 	.venv/bin/lint-imports
 

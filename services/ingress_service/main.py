@@ -13,9 +13,9 @@ from types import FrameType
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from packages.common.logging_setup import configure_logging
 
 from packages.common.errors import ConfigurationError
+from packages.common.logging_setup import configure_logging
 from packages.common.settings import Settings, load_settings
 from services.ingress_service.web.app import create_app
 
