@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,50 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """How cells spread over chunks; the same for all variables with values in the same rows.
+
+    Attributes:
+        positions: kept, so that nothing else takes their place in memory.
+        rows: the cells that count, in order of chunk and offset; None for all.
+        spans: chunk index → first and last of those cells.
+        offsets: place inside its chunk of each of those cells.
+    """
+
+    positions: Sequence[Positions]
+    rows: Positions | None
+    spans: dict[Index, tuple[int, int]]
+    offsets: Positions
+
+    @staticmethod
+    def of(positions: Sequence[Positions], shape: Index, steps: Index) -> Scatter:
+        """The spread of cells over an array of this shape in chunks of `steps`."""
+        grid = [-(-extent // step) for extent, step in zip(shape, steps, strict=True)]
+        size = int(np.prod(steps))
+        key = np.zeros(len(positions[0]), dtype=np.int64)
+        offset = np.zeros(len(positions[0]), dtype=np.int64)
+        for place, length, step in zip(positions, grid, steps, strict=True):
+            chunk, inside = np.divmod(place, step)
+            key, offset = key * length + chunk, offset * step + inside
+        key = key * size + offset
+        rows = _last_rows(key)
+        key = key if rows is None else key[rows]
+        chunk, offset = np.divmod(key, size)
+        starts = np.flatnonzero(np.diff(chunk, prepend=-1))
+        indices = zip(*(part.tolist() for part in np.unravel_index(chunk[starts], grid)), strict=True)
+        ends = zip(starts.tolist(), [*starts[1:].tolist(), len(key)], strict=True)
+        return Scatter(positions, rows, dict(zip(indices, ends, strict=True)), offset)
+
+    def split(self, values: Values) -> dict[Index, tuple[Positions, Values]]:
+        """Offsets inside the chunk and values, by chunk index."""
+        values = values if self.rows is None else values[self.rows]
+        return {
+            index: (self.offsets[start:stop], values[start:stop])
+            for index, (start, stop) in self.spans.items()
+        }
+
+
+@dataclass(frozen=True)
 class ArrayChange:
     """One array before and after the transaction.
 
@@ -40,6 +84,7 @@ class ArrayChange:
         before: the array as stored, None if it is new.
         after: the array with its final extent.
         na: what a new cell without a value reads as.
+        known: how cells spread, shared by the arrays of one merge.
     """
 
     before: StoredArray | None
@@ -47,6 +92,7 @@ class ArrayChange:
     axes: Sequence[Axis]
     na: Any
     cells: Cells
+    known: dict[Any, Scatter] = field(default_factory=dict)
 
     def edits(self, reader: ChunkReader) -> Iterator[ChunkEdit]:
         """The chunks that differ from what is stored, in key order of the chunk grid."""
@@ -81,17 +127,10 @@ class ArrayChange:
             return {}
         if not steps:
             return {(): (np.zeros(1, dtype=np.int64), self.cells.values[-1:])}
-        grid = [-(-extent // step) for extent, step in zip(self.after.shape, steps, strict=True)]
-        pairs = list(zip(self.cells.positions, steps, strict=True))
-        chunk = np.ravel_multi_index([place // step for place, step in pairs], grid)
-        offset = np.ravel_multi_index([place % step for place, step in pairs], steps)
-        size = int(np.prod(steps))
-        key, values = last_of_each(chunk * size + offset, self.cells.values)
-        starts = np.flatnonzero(np.diff(key // size, prepend=-1))
-        indices = zip(*(part.tolist() for part in np.unravel_index(key[starts] // size, grid)), strict=True)
-        spans = zip(starts.tolist(), [*starts[1:].tolist(), len(key)], strict=True)
-        parts = ((key[start:stop] % size, values[start:stop]) for start, stop in spans)
-        return dict(zip(indices, parts, strict=True))
+        key = (*map(id, self.cells.positions), self.after.shape, steps)
+        if key not in self.known:
+            self.known[key] = Scatter.of(self.cells.positions, self.after.shape, steps)
+        return self.known[key].split(self.cells.values)
 
     def _moved(self) -> Iterator[Index]:
         """Indices of all chunks in which a committed cell changes its place."""
@@ -193,9 +232,15 @@ class ArrayChange:
 
 def last_of_each(keys: Positions, values: Values) -> tuple[Positions, Values]:
     """Ascending distinct keys with the last value of each."""
-    if not np.all(keys[1:] > keys[:-1]):
-        order = np.argsort(keys, kind="stable")
-        keys, values = keys[order], values[order]
-        last = np.append(keys[1:] != keys[:-1], True)
-        keys, values = keys[last], values[last]
-    return keys, values
+    rows = _last_rows(keys)
+    return (keys, values) if rows is None else (keys[rows], values[rows])
+
+
+def _last_rows(keys: Positions) -> Positions | None:
+    """Rows of ascending distinct keys, the last one of each; None where all rows are that already."""
+    if np.all(keys[1:] > keys[:-1]):
+        return None
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    rows: Positions = order[np.append(ordered[1:] != ordered[:-1], True)]
+    return rows

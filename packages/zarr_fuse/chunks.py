@@ -22,6 +22,7 @@ from zarr_fuse.layout import Catalog, Document, children, join
 
 ZSTD_LEVEL = 3
 MAX_CHUNK_BYTES = 64 * 2**20
+LOOK_FIRST = 256  # cells that most often tell that a chunk is not all fill
 
 _FIXED_LENGTH: Any = {"name": "bytes", "configuration": {"endian": "little"}}
 _VARIABLE_TEXT: Any = {"name": "vlen-utf8"}  # as existing writers may store text
@@ -92,7 +93,8 @@ class StoredArray:
 
     def is_fill(self, cells: NDArray[Any]) -> bool:
         """Whether every cell reads as the fill value, so that nothing need be stored."""
-        return same_cells(cells, np.asarray(self.fill, dtype=self.dtype))
+        fill = np.asarray(self.fill, dtype=self.dtype)
+        return same_cells(cells.reshape(-1)[:LOOK_FIRST], fill) and same_cells(cells, fill)
 
     @cached_property
     def _plain(self) -> bool:
@@ -103,7 +105,7 @@ class StoredArray:
     def encode(self, cells: NDArray[Any]) -> bytes:
         """A chunk's bytes as its codecs make them."""
         if self._plain:
-            return bytes(Zstd(level=ZSTD_LEVEL).encode(np.ascontiguousarray(cells).tobytes()))
+            return bytes(Zstd(level=ZSTD_LEVEL).encode(np.ascontiguousarray(cells)))
         store: dict[str, Any] = {}
         self._one_chunk_array(store)[...] = cells
         return bytes(store[self._chunk_key].to_bytes())
@@ -151,9 +153,16 @@ def _dtype_and_fill(text: str) -> tuple[np.dtype[Any], Any]:
 
 def same_cells(left: NDArray[Any], right: NDArray[Any]) -> bool:
     """Whether two arrays hold the same values, NaN being equal to NaN."""
-    if left.dtype.kind in "fc":
-        return bool(np.all((left == right) | (np.isnan(left) & np.isnan(right))))
-    return bool(np.all(left == right))
+    if left.dtype.kind not in "fc":
+        return bool(np.all(left == right))
+    if left.shape == right.shape and left.dtype.kind == "f" and _same_bits(left, right):
+        return True
+    return bool(np.all((left == right) | (np.isnan(left) & np.isnan(right))))
+
+
+def _same_bits(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    bits = f"i{left.dtype.itemsize}"
+    return left.dtype == right.dtype and bool(np.array_equal(left.view(bits), right.view(bits)))
 
 
 def new_document(

@@ -50,7 +50,11 @@ def check_units(source: AnyUnit, target: AnyUnit) -> None:
     """ValueError if a column in `source` cannot be turned into `target`."""
     if isinstance(source, DateTimeUnit) != isinstance(target, DateTimeUnit):
         raise ValueError(f"the source unit {_shown(source)} does not fit the unit {_shown(target)}")
-    if isinstance(source, Unit) and isinstance(target, Unit) and not source.is_compatible_with(target):
+    if (
+        isinstance(source, Unit)
+        and isinstance(target, Unit)
+        and source.dimensionality != target.dimensionality
+    ):
         raise ValueError(f"the source unit {source} measures something else than the unit {target}")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zarr_fuse import frame as frames
 from zarr_fuse.admission import bridge, closed, gaps_to_fill, spaced
 from zarr_fuse.axes import Axis, SortedAxis, UnsortedAxis
-from zarr_fuse.cells import ArrayChange, Cells
+from zarr_fuse.cells import ArrayChange, Cells, Scatter
 from zarr_fuse.chunks import StoredArray, arrays_of
 from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.contradictions import contradicted
@@ -54,6 +54,7 @@ class NodeMerge:
         self._is_ordered = bool(catalog[path]["attributes"].get(ORDERED, not stored))
         self._axes: dict[str, Axis] = {}
         self._pending: dict[str, Pending] = {}
+        self._finals: dict[tuple[str, int], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._touched = False
         self.rows = 0
 
@@ -119,11 +120,14 @@ class NodeMerge:
 
     def edits(self) -> Iterator[ChunkEdit]:
         """The chunks to store."""
+        self._finals.clear()
+        known: dict[Any, Scatter] = {}
         for variable, coords in self._targets():
             axes = [self._axis(name) for name in coords]
             stored = self._stored.get(variable.name)
             cells = self._cells(variable)
-            change = ArrayChange(stored, self._after(variable, coords), axes, variable.storage_na, cells)
+            after = self._after(variable, coords)
+            change = ArrayChange(stored, after, axes, variable.storage_na, cells, known)
             yield from self._reader.change(variable.name, change)
 
     def documents(self) -> dict[str, Document]:
@@ -181,9 +185,11 @@ class NodeMerge:
         bridges = {name: bridge(self._axis(name), coords[name], gap) for name, gap in gaps.items()}
         for name, variable in rows.schema.VARS.items():
             if name in rows.columns:
-                value = has_value(variable, rows.columns[name])
-                places = [ids[coord][value] for coord in variable.coords]
-                self._take(variable, Cells(places, rows.columns[name][value]), bridges)
+                value, column = has_value(variable, rows.columns[name]), rows.columns[name]
+                places = [ids[coord] for coord in variable.coords]
+                if not value.all():
+                    places, column = [place[value] for place in places], column[value]
+                self._take(variable, Cells(places, column), bridges)
         self.rows += len(rows)
         self._touched = True
         return {name: self._axis(name).added - before[name] for name in before}
@@ -242,4 +248,11 @@ class NodeMerge:
             empty = np.empty(0, dtype=np.int64)
             return Cells([empty] * len(variable.coords), np.empty(0, dtype=variable.storage_dtype))
         ids = zip(variable.coords, cells.positions, strict=True)
-        return Cells([self._axis(name).final(positions) for name, positions in ids], cells.values)
+        return Cells([self._final(name, positions) for name, positions in ids], cells.values)
+
+    def _final(self, name: str, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Final positions of ids; worked out once for variables with values in the same rows."""
+        key = (name, id(ids))
+        if key not in self._finals:
+            self._finals[key] = (ids, self._axis(name).final(ids))
+        return self._finals[key][1]

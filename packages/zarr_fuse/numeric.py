@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from zarr_fuse.numeric_text import NumberTexts, read_floats, read_integers
-from zarr_fuse.pint_units import Unit, convert
+from zarr_fuse.pint_units import Unit, convert, measures_truth
 
 Mask = NDArray[np.bool_]
 Verdicts = tuple[NDArray[Any], Mask, dict[str, Mask]]
@@ -27,7 +27,7 @@ def numbers(
     column: pl.Series | NDArray[Any], dtype: np.dtype[Any], source: Unit, target: Unit, na: np.generic | None
 ) -> Verdicts:
     """Floats in `target`, missing cells, and rejected ones by kind."""
-    values, missing, faults = _floats(column, truth=target.is_compatible_with("bool"))
+    values, missing, faults = _floats(column, truth=measures_truth(target))
     values, missing = _converted(values, missing, source, target, na)
     with np.errstate(over="ignore"):
         narrow = values.astype(dtype)
@@ -40,7 +40,7 @@ def whole_numbers(
     column: pl.Series | NDArray[Any], dtype: np.dtype[Any], source: Unit, target: Unit, na: np.generic | None
 ) -> Verdicts:
     """Integers in `target`, missing cells, and rejected ones by kind."""
-    truth = dtype == np.int8 or target.is_compatible_with("bool")
+    truth = dtype == np.int8 or measures_truth(target)
     if source == target:
         return _exact(column, dtype, truth=truth)
     factor = _whole_factor(source, target)

@@ -21,6 +21,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_IN_FLIGHT = 16
+FLUSHES_IN_FLIGHT = 4  # a journalling file system commits what arrives together at once
 BULK_DELETE = 1000  # keys one DeleteObjects request takes
 
 
@@ -60,13 +61,16 @@ class Objects:
         """Write one object in a single request; `durable` waits for the disk on a local store."""
         self._call(key, lambda: self._store.put(key, data, use_multipart=False))
         if durable:
-            self._flush(key)
+            self._flush([key])
 
     def put_many(self, items: Iterable[tuple[str, bytes]], *, durable: bool = False) -> None:
         """Write several objects, at most `concurrency` at once."""
-        self._each(lambda item: self.put(item[0], item[1], durable=durable), list(items))
+        kept = list(items)
+        self._each(lambda item: self.put(item[0], item[1]), kept)
+        if durable:
+            self._flush([key for key, _ in kept])
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: bytes, *, durable: bool = True) -> bool:
         """Write an object only if there is none; False if there is another one.
 
         An answer that got lost is settled by reading back, so `data` must be unique to the caller.
@@ -78,12 +82,14 @@ class Objects:
         except StorageError:
             if self.get(key) != data:
                 raise
-        self._flush(key)
+        if durable:
+            self._flush([key])
         return True
 
     def copy_many(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Copy objects inside the store, from the first key of each pair to the second."""
         self._each(self._copy, pairs)
+        self._flush([target for _, target in pairs])
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects in bulk; a key without object is no error."""
@@ -125,7 +131,6 @@ class Objects:
 
     def _copy(self, pair: tuple[str, str]) -> None:
         self._call(pair[0], lambda: self._store.copy(pair[0], pair[1]))
-        self._flush(pair[1])
 
     def _delete(self, batch: list[str]) -> None:
         if self._local is None:
@@ -135,16 +140,18 @@ class Objects:
             with contextlib.suppress(FileNotFoundError):
                 self._store.delete(key)
 
-    def _flush(self, key: str) -> None:
-        if self._local is None:
+    def _flush(self, keys: Sequence[str]) -> None:
+        """Wait until objects of a local store, and then their folders, are on the disk."""
+        if self._local is None or not keys:
             return
-        path = self._local / key
-        for target in (path, path.parent):
-            descriptor = os.open(target, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        paths = [self._local / key for key in keys]
+        targets = [*paths, *{path.parent for path in paths}]
+        if len(targets) <= FLUSHES_IN_FLIGHT:
+            for target in targets:
+                _sync(target)
+            return
+        with ThreadPoolExecutor(FLUSHES_IN_FLIGHT) as pool:
+            list(pool.map(_sync, targets))
 
     def _each(self, act: Callable[[T], R], items: Sequence[T]) -> list[R]:
         if self._concurrency == 1 or len(items) < 2:
@@ -163,6 +170,14 @@ class Objects:
             raise AccessDeniedError(f"access to {key!r} is denied") from error
         except (ob.BaseError, OSError) as error:
             raise StorageError(f"storage failed at {key!r}: {_first_line(error)}") from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _first_line(error: BaseException) -> str:

@@ -33,6 +33,8 @@ class Unit(pint.Unit):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NoneUnit):
             return False
+        if isinstance(other, pint.Unit) and self._units == other._units:
+            return True
         if not isinstance(other, pint.Unit):
             return bool(super().__eq__(other))
         return str(self) == str(other) or _same_magnitudes(self, other)
@@ -56,6 +58,9 @@ class Unit(pint.Unit):
     def get_encoding(self) -> dict[str, str]:
         """What xarray must be told to write values in this unit: nothing."""
         return {}
+
+
+_TRUTH = Unit("bool")
 
 
 class NoneUnit(Unit):
@@ -92,6 +97,11 @@ class Quantity(pint.Quantity[Any]):
     def unit(self) -> Unit:
         """The unit (pint calls it `units`)."""
         return Unit(str(self.units))
+
+
+def measures_truth(unit: Unit) -> bool:
+    """Whether values in this unit are true or false."""
+    return bool(unit.dimensionality == _TRUTH.dimensionality)
 
 
 def convert(values: float | NDArray[Any], source: Unit, target: Unit) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from zarr_fuse.texts import Values, distinct
@@ -37,15 +38,19 @@ def codes_of(columns: Sequence[Values]) -> tuple[NDArray[np.int64], NDArray[np.i
     Returns:
         codes of shape (rows,), numbered by first appearance, and the first row of each code, shape (codes,).
     """
-    codes = np.zeros(len(columns[0]), dtype=np.int64)
+    codes, count = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
-        uniques, inverse = distinct(column)
-        _, codes = np.unique(codes * len(uniques) + inverse, return_inverse=True)
-    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank[codes], first[order]
+        labels, inverse = distinct(column)
+        codes, found = pd.factorize(codes * len(labels) + inverse)
+        count = len(found)
+    return codes, first_rows(codes, count)
+
+
+def first_rows(codes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The first row of each of the codes 0 … count − 1."""
+    first = np.empty(count, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    return first
 
 
 def place_labels(columns: Sequence[NDArray[Any]], taken: NDArray[np.int64]) -> NDArray[np.int64]:

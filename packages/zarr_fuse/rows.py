@@ -38,7 +38,9 @@ class Rows:
     def of(cls, converted: Converted) -> Rows:
         """The rows that the conversion keeps."""
         numbers = np.flatnonzero(converted.keep)
-        columns = {name: column[numbers] for name, column in converted.columns.items()}
+        columns: Mapping[str, Values] = converted.columns
+        if len(numbers) < converted.rows_in:
+            columns = {name: column[numbers] for name, column in columns.items()}
         return cls(converted.schema, columns, numbers, converted.findings)
 
     def __len__(self) -> int:

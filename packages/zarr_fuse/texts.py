@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+WORTH_HASHING = 2000  # rows from which a hash table is quicker than a sort
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +64,18 @@ Values: TypeAlias = NDArray[Any] | Texts
 def distinct(column: Values) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The different values, ascending, and the place of every row's value among them."""
     if not isinstance(column, Texts):
-        return np.unique(column, return_inverse=True)
+        return _distinct(column)
     words, rank = np.unique(column.words, return_inverse=True)
     used = np.zeros(len(words), dtype=bool)
     used[rank[np.bincount(column.codes, minlength=len(rank)) > 0]] = True
     return words[used], (np.cumsum(used) - 1)[rank][column.codes]
+
+
+def _distinct(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    if column.dtype.kind == "U" or len(column) < WORTH_HASHING:
+        return np.unique(column, return_inverse=True)
+    codes, labels = pd.factorize(column, sort=True, use_na_sentinel=False)
+    return labels, codes
 
 
 def comparable(column: Values) -> NDArray[Any]:
@@ -118,6 +127,14 @@ def fixed_texts(column: pl.Series | NDArray[Any], length: int, na: str | None = 
     words = pl.Series("", coded.dictionary, dtype=pl.String)
     kept = words.str.slice(0, length)
     stored = Texts(np.append(kept.to_numpy(), "").astype(f"<U{length}"), codes)
-    marks = (words.eq_missing(na), words == "", words.str.len_chars() > length, kept.str.ends_with("\0"))
-    absent, *rest = (np.append(mark.fill_null(value=False).to_numpy(), False)[codes] for mark in marks)
+    word, cut = pl.lit(words), pl.lit(kept)
+    marks = pl.select(
+        absent=word.eq_missing(pl.lit(na)),
+        empty=word == "",
+        long=word.str.len_chars() > length,
+        nul=cut.str.ends_with("\0"),
+    )
+    absent, *rest = (
+        np.append(mark.fill_null(value=False).to_numpy(), False)[codes] for mark in marks.get_columns()
+    )
     return FixedTexts(stored, absent | (codes == len(words)), *rest)

@@ -19,11 +19,11 @@ def put_documents(
         renew: keeps the lease between the two.
     """
     arrays = [path for path in changed if not is_group(merged[path])]
-    objects.put_many([(layout.document(path), encode(merged[path])) for path in arrays], durable=True)
-    renew()
+    own = [(layout.document(path), encode(merged[path])) for path in arrays]
     groups = sorted(_ancestors(changed, merged), key=lambda path: (-path.count("/"), path == "", path))
     documents = [(layout.document(path), encode(consolidated(merged, path))) for path in groups]
-    objects.put_many(documents[:-1], durable=True)
+    objects.put_many([*own, *documents[:-1]], durable=True)
+    renew()
     objects.put(*documents[-1], durable=True)
 
 

@@ -132,7 +132,7 @@ class Lease:
     def _create(self, number: int) -> bool:
         started = time.monotonic()
         previous, self.number = self.number, number
-        created = self._objects.create(self._layout.lock(number), self._body(released=False))
+        created = self._objects.create(self._layout.lock(number), self._body(released=False), durable=False)
         if created and self._highest()[0] == number:  # a number below a later holder's may be free again
             self._renewed_at = started
             return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,12 +39,13 @@ class CommitRecord:
 
     def encode(self) -> bytes:
         """The record as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     @staticmethod
     def decode(data: bytes) -> CommitRecord:
         """Read what `encode` made; keys of a later release are ignored."""
-        fields: dict[str, Any] = json.loads(data)
+        found: dict[str, Any] = json.loads(data)
         return CommitRecord(
-            **{key: value for key, value in fields.items() if key in CommitRecord.__dataclass_fields__}
+            **{key: value for key, value in found.items() if key in CommitRecord.__dataclass_fields__}
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.layout import Layout
@@ -59,7 +60,7 @@ def batches(edits: Iterable[ChunkEdit]) -> Iterator[list[tuple[ChunkEdit, bytes 
     batch, size = list[tuple[ChunkEdit, bytes | None]](), 0
     for edit in edits:
         data = None if edit.cells is None else edit.array.encode(edit.cells)
-        batch.append((edit, data))
+        batch.append((replace(edit, cells=None), data))  # decoded cells would be most of the memory
         size += len(data or b"")
         if size >= BATCH_BYTES:
             yield batch

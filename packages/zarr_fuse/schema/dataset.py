@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from zarr_fuse.schema.compat import Attributes, Truth
@@ -75,8 +76,13 @@ class DatasetSchema:
 
     def structure_text(self) -> str:
         """The YAML text that a store keeps as `__structure__`; `deserialize` reads it."""
-        form = self.form()
-        return dump_yaml(form | {"ATTRS": form["ATTRS"] | {"VERSION": __version__}})
+        attributes = convert_value(without_secrets(self.ATTRS)) | {"VERSION": __version__}
+        return dump_yaml({"ATTRS": attributes}) + self._entries_text
+
+    @cached_property
+    def _entries_text(self) -> str:
+        """The part that cannot be edited."""
+        return dump_yaml({"COORDS": _forms(self.COORDS.values()), "VARS": _forms(self.VARS.values())})
 
 
 @dataclass(frozen=True)

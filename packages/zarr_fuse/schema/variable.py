@@ -6,6 +6,7 @@ import base64
 import math
 import struct
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self, cast
 
 import numpy as np
@@ -86,7 +87,7 @@ class Variable:
             return self
         return replace(self, type=dtype, na_value=dtype.na_value(None, SchemaCtx((self.name,))))
 
-    @property
+    @cached_property
     def zarr_attrs(self) -> Attributes:
         """The attributes of the array.
 
