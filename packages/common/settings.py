@@ -67,7 +67,13 @@ class Settings(BaseSettings):
     max_attempts: int = Field(
         8, gt=0, description="how often transient trouble is retried before an item fails"
     )
-    airflow_url: str | None = Field(None, description="address of the Airflow UI, for links")
+    airflow_url: str | None = Field(
+        None, description="address of the Airflow that runs the sweep; with a user it is woken by every item"
+    )
+    airflow_username: str | None = Field(
+        None, description="Airflow user that may create asset events (role `op`); empty: by schedule only"
+    )
+    airflow_password: SecretStr | None = Field(None, description="password that belongs to AIRFLOW_USERNAME")
     retention_processed_days: float | None = Field(
         None, ge=0, description="age at which housekeeping removes processed items; empty: never"
     )

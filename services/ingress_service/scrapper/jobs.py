@@ -23,6 +23,9 @@ from services.ingress_service.scrapper.requests import FetchRequest, item_id_of,
 Check = Callable[[Scrapper, str, bytes], object]
 """Checks an answer (scraper, content type, bytes) as an upload is checked; raises what is wrong with it."""
 
+OnStored = Callable[[str], None]
+"""Told the id of each item that this replica has stored; must return at once."""
+
 RunState = Literal["accepted", "duplicate", "failed"]
 
 log = structlog.get_logger("scraper")
@@ -44,10 +47,11 @@ class Run:
 class ScrapeJob:
     """Fetches, checks and stores; shared by all scrapers and safe to run in several threads."""
 
-    def __init__(self, queue: Queue, check: Check, limits: Limits) -> None:
+    def __init__(self, queue: Queue, check: Check, limits: Limits, on_stored: OnStored | None = None) -> None:
         self._queue = queue
         self._check = check
         self._limits = limits
+        self._on_stored = on_stored
         self._stopping = threading.Event()
         self._retrying = retrying(limits, self._stopping)
 
@@ -72,6 +76,8 @@ class ScrapeJob:
                 log.exception("scrape failed", scraper=scrapper.name)
                 return _finished(run, state="failed", kind="internal", reason="internal error, see the log")
             log.info("scraped", scraper=scrapper.name, stored=stored)
+        if stored and self._on_stored is not None:
+            self._on_stored(item_id)
         return _finished(run, state="accepted" if stored else "duplicate")
 
     def _scrape(self, scrapper: Scrapper, request: FetchRequest, item_id: str) -> bool:

@@ -25,7 +25,8 @@ DESCRIPTION = "Takes tabular measurements in. What is answered with 202 is store
 def create_app(settings: Settings) -> FastAPI:
     """The application of these settings; raises ConfigurationError that names every problem.
 
-    `app.state.on_accepted` may be set to an async function of the item id; it runs after the answer is sent.
+    `app.state.on_accepted` is None or an async function of the item id that runs after the answer is sent;
+    with an Airflow in the settings it wakes the sweep.
     """
     ingress = build_ingress(settings)
     app = FastAPI(
@@ -37,7 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.ingress = ingress
-    app.state.on_accepted = None
+    app.state.on_accepted = ingress.wake_up.on_accepted if ingress.wake_up is not None else None
     app.add_middleware(AccessMiddleware, metrics=ingress.metrics)
     for handled in problems.ANSWERS:
         app.add_exception_handler(handled, _answer)
@@ -56,12 +57,17 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    scheduler = app.state.ingress.scheduler
+    scheduler, wake_up = app.state.ingress.scheduler, app.state.ingress.wake_up
+    parts = [scheduler.shutdown]
+    if wake_up is not None:
+        wake_up.start()
+        parts.append(wake_up.stop)
     scheduler.start()
     try:
         yield
     finally:
-        await anyio.to_thread.run_sync(scheduler.shutdown)
+        for stop in parts:
+            await anyio.to_thread.run_sync(stop)
 
 
 async def _answer(request: Request, error: Exception) -> Response:

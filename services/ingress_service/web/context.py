@@ -11,6 +11,7 @@ from packages.common.models.configuration_model import Configuration, Endpoint, 
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
+from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
 from services.ingress_service.web.health import Readiness
@@ -36,6 +37,7 @@ class Ingress:
     metrics: Metrics
     readiness: Readiness
     scheduler: ScrapperScheduler
+    wake_up: WakeUp | None = None
 
 
 def ingress_of(request: Request) -> Ingress:

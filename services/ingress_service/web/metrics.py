@@ -23,6 +23,9 @@ class Metrics:
         self._bytes = Histogram(
             "ingress_item_bytes", "Size of items", ("endpoint",), registry=registry, buckets=BODY_BUCKETS
         )
+        self._woken = Counter(
+            "ingress_wake_ups", "Events posted to Airflow", ("delivered",), registry=registry
+        )
         uploads = Gauge("ingress_uploads_in_flight", "Uploads being handled", registry=registry)
         uploads.set_function(lambda: gate.uploads)
         held = Gauge("ingress_bytes_in_flight", "Body bytes held in memory", registry=registry)
@@ -37,6 +40,10 @@ class Metrics:
         """Count one accepted item."""
         self._accepted.labels(endpoint).inc()
         self._bytes.labels(endpoint).observe(size_bytes)
+
+    def woken(self, *, delivered: bool) -> None:
+        """Count one attempt to wake the sweep."""
+        self._woken.labels("yes" if delivered else "no").inc()
 
     def render(self) -> bytes:
         """The exposition text."""

@@ -15,9 +15,11 @@ from packages.common.models.configuration_model import Configuration, Scrapper, 
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
+from services.ingress_service.airflow_events import airflow_events
 from services.ingress_service.scrapper.fetch import Limits
-from services.ingress_service.scrapper.jobs import ScrapeJob
+from services.ingress_service.scrapper.jobs import OnStored, ScrapeJob
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
+from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
 from services.ingress_service.web.checks import check_payload
@@ -59,10 +61,13 @@ def build_ingress(settings: Settings) -> Ingress:
     configuration = problems.attempt(lambda: read_configuration(settings)) or Configuration()
     inlets = problems.attempt(partial(build_inlets, configuration.endpoints))
     scrapers = problems.attempt(partial(build_inlets, configuration.active_scrappers))
+    events = problems.attempt(partial(airflow_events, settings))
     if authenticator is None or queue is None or inlets is None or scrapers is None or problems.found:
         raise ConfigurationError(problems.found)
     gate = Gate(settings.max_upload_bytes)
-    scheduler = build_scheduler(settings, scrapers, queue)
+    metrics = Metrics(gate)
+    wake_up = WakeUp(events, metrics) if events is not None else None
+    scheduler = build_scheduler(settings, scrapers, queue, wake_up.notify if wake_up else None)
     return Ingress(
         settings=settings,
         configuration=configuration,
@@ -72,9 +77,10 @@ def build_ingress(settings: Settings) -> Ingress:
         authenticator=authenticator,
         gate=gate,
         bounds=Bounds(settings.max_upload_bytes, settings.max_decompressed_bytes),
-        metrics=Metrics(gate),
+        metrics=metrics,
         readiness=Readiness(queue, lambda: scheduler.alive),
         scheduler=scheduler,
+        wake_up=wake_up,
     )
 
 
@@ -105,9 +111,12 @@ def build_inlets(targets: Sequence[AnyTarget]) -> dict[str, Inlet[AnyTarget]]:
 
 
 def build_scheduler(
-    settings: Settings, inlets: Mapping[str, Inlet[Scrapper]], queue: Queue
+    settings: Settings,
+    inlets: Mapping[str, Inlet[Scrapper]],
+    queue: Queue,
+    on_stored: OnStored | None = None,
 ) -> ScrapperScheduler:
-    """The scrapers; what they fetch is checked as an upload is."""
+    """The scrapers; what they fetch is checked as an upload is, and told to `on_stored`."""
 
     def check(scrapper: Scrapper, content_type: str, data: bytes) -> None:
         schema = inlets[scrapper.name].dataset_schema("")
@@ -117,7 +126,7 @@ def build_scheduler(
 
     limits = Limits(timeout_s=settings.scrape_timeout_s, max_bytes=settings.scrape_max_bytes)
     scrappers = [inlet.target for inlet in inlets.values()]
-    return ScrapperScheduler(scrappers, ScrapeJob(queue, check, limits))
+    return ScrapperScheduler(scrappers, ScrapeJob(queue, check, limits, on_stored))
 
 
 def read_schema(target: Target) -> NodeSchema:

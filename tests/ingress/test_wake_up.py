@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr
+
+from packages.common.models.configuration_model import Scrapper
+from services.ingress_service import wake_up as module
+from services.ingress_service.scrapper.fetch import Limits
+from services.ingress_service.scrapper.jobs import ScrapeJob
+from services.ingress_service.wake_up import WakeUp
+from services.ingress_service.web.limits import Gate
+from services.ingress_service.web.metrics import Metrics
+
+from .fake_airflow import PASSWORD, FakeAirflow, running_airflow
+from .scrapper_site import running_site
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(module, "MIN_INTERVAL_S", 0.2)
+
+
+@pytest.fixture
+def airflow() -> Iterator[FakeAirflow]:
+    with running_airflow() as fake:
+        yield fake
+
+
+def waking(airflow: FakeAirflow) -> dict[str, object]:
+    """Settings of a service that wakes this Airflow."""
+    return {
+        "airflow_url": airflow.url,
+        "airflow_username": "ingress",
+        "airflow_password": SecretStr(PASSWORD),
+    }
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def delivered(metrics: Metrics) -> tuple[float, float]:
+    """Events that were delivered, and that were not."""
+    values = [
+        metrics.registry.get_sample_value("ingress_wake_ups_total", {"delivered": one})
+        for one in ("yes", "no")
+    ]
+    return values[0] or 0, values[1] or 0
+
+
+def test_an_upload_wakes_airflow_at_once(airflow, start):
+    assert start(**waking(airflow)).post().status_code == 202
+    assert airflow.posted.acquire(timeout=10)
+
+
+def test_uploads_in_a_burst_share_events_and_the_last_one_has_an_event_after_it(airflow, start):
+    service = start(**waking(airflow))
+    for _ in range(20):
+        assert service.post().status_code == 202
+    last_at = time.monotonic()
+    before = len(airflow.events)
+    assert soon(lambda: len(airflow.events) > before)
+    assert time.monotonic() - last_at < 5
+    time.sleep(0.5)
+    assert len(airflow.events) < 15
+
+
+def test_an_airflow_that_hangs_delays_neither_upload_nor_shutdown(airflow, start):
+    airflow.gate.clear()
+    service = start(**waking(airflow))
+    began = time.monotonic()
+    for _ in range(3):
+        assert service.post().status_code == 202
+    assert time.monotonic() - began < 4
+    airflow.gate.set()
+
+
+def test_trouble_is_logged_once_counted_each_time_and_made_good_afterwards(airflow, start, caplog):
+    airflow.broken_with = 503
+    service = start(**waking(airflow))
+    with caplog.at_level("INFO", logger="ingress.wake_up"):
+        assert service.post().status_code == 202
+        metrics = service.app.state.ingress.metrics
+        assert soon(lambda: delivered(metrics)[1] >= 3)
+        airflow.broken_with = None
+        assert airflow.posted.acquire(timeout=10)
+        assert soon(lambda: delivered(metrics)[0] == 1)
+    said = [record.getMessage() for record in caplog.records if record.name == "ingress.wake_up"]
+    assert len(said) == 2
+    assert "answered 503" in said[0]
+    assert "again" in said[1]
+
+
+def test_a_scrape_wakes_airflow_as_an_upload_does(airflow, start):
+    service = start(**waking(airflow))
+    ingress = service.app.state.ingress
+    with running_site() as site:
+        scraper = Scrapper(
+            name="sun",
+            schema_name="sun.yaml",
+            cron="*/15 * * * *",
+            url=f"{site.url}/data.csv",
+            allow_private_hosts=["127.0.0.1"],
+        )
+        job = ScrapeJob(
+            ingress.queue, lambda *_: None, Limits(timeout_s=5, max_bytes=10_000), ingress.wake_up.notify
+        )
+        fired_at = datetime.now(UTC).replace(microsecond=0)
+        assert [run.state for run in job.run(scraper, fired_at)] == ["accepted"]
+        assert airflow.posted.acquire(timeout=10)
+        assert [run.state for run in job.run(scraper, fired_at)] == ["duplicate"]
+    time.sleep(0.4)
+    assert len(airflow.events) == 1
+
+
+def test_service_without_an_airflow_account_takes_uploads_as_before(start):
+    service = start(airflow_url="http://127.0.0.1:9")
+    assert service.app.state.on_accepted is None
+    assert service.post().status_code == 202
+
+
+def test_stopping_twice_or_before_the_start_is_harmless(airflow):
+    class Silent:
+        closed = threading.Event()
+
+        def post(self) -> None:
+            """Deliver nothing."""
+
+        def close(self) -> None:
+            self.closed.set()
+
+    never = WakeUp(Silent(), Metrics(Gate(1)))
+    never.stop()
+    started = WakeUp(Silent(), Metrics(Gate(1)))
+    started.start()
+    started.stop()
+    started.stop()
+    assert Silent.closed.wait(5)
