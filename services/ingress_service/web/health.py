@@ -15,7 +15,7 @@ from packages.common.errors import StorageError
 from packages.common.keys import ItemState
 from packages.common.queue import Queue
 from services.ingress_service.web.answers import Check, ReadinessReport
-from services.ingress_service.web.listing import received_at
+from services.ingress_service.web.positions import received_at
 
 REMEMBERED_S = 5.0
 PROBE_TIMEOUT_S = 5.0

@@ -11,7 +11,7 @@ from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.web.answers import Item
-from services.ingress_service.web.listing import received_at
+from services.ingress_service.web.positions import received_at
 
 ITEMS_PATH = "/api/v1/items"
 READERS = 16
@@ -35,17 +35,24 @@ def views(queue: Queue, items: Iterable[QueuedItem], state: ItemState | None = N
     """
 
     def look(item: QueuedItem) -> Item | None:
-        found = queue.find(item.item_id) if state is not None else item
-        return current_view(queue, found) if found is not None and state in {None, found.state} else None
+        if state is not None and _is_past(queue, item):
+            return None
+        shown = current_view(queue, item)
+        return shown if shown is not None and state in {None, shown.state} else None
 
     with ThreadPoolExecutor(READERS, thread_name_prefix="items") as pool:
         return [shown for shown in pool.map(look, items) if shown is not None]
 
 
+def _is_past(queue: Queue, item: QueuedItem) -> bool:
+    later = tuple(ItemState)[tuple(ItemState).index(item.state) + 1 :]
+    return any(queue.storage.head(item.in_state(state).payload_key) is not None for state in later)
+
+
 def current_view(queue: Queue, item: QueuedItem) -> Item | None:
     """Document of an item; where it has just moved on, that of its new state; None if it is gone."""
     metadata = _read(queue, item)
-    if metadata is None:
+    if metadata is None or (item.state is ItemState.ACCEPTED and metadata.outcome is not None):
         found = queue.find(item.item_id)
         if found is None:
             return None

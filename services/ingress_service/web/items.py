@@ -30,7 +30,9 @@ async def list_items(
     request: Request,
     user: Caller,
     endpoint: str | None = None,
-    node: Annotated[str | None, Query(description="node path below the endpoint")] = None,
+    node: Annotated[
+        str | None, Query(description="node path below the endpoint; empty: items without one")
+    ] = None,
     state: Literal["accepted", "failed", "processed"] | None = None,
     uploader: Annotated[str | None, Query(alias="user")] = None,
     since: Annotated[datetime | None, Query(description="received at or after; UTC without offset")] = None,
@@ -42,7 +44,7 @@ async def list_items(
     ingress = ingress_of(request)
     query = listing.Query(
         endpoints=_readable_endpoints(ingress, user, endpoint),
-        node=normalise_node_path(node) if node else None,
+        node=normalise_node_path(node) if node is not None else None,
         state=ItemState(state) if state else None,
         since=_as_utc(since),
         until=_as_utc(until),

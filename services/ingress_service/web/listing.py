@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import heapq
-import re
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import chain, groupby, islice
 
 from packages.common.keys import ItemState
 from packages.common.queue import Queue, QueuedItem
-from services.ingress_service.errors import OverloadedError
+from services.ingress_service.web.folders import Pages, Run, Survey, explore
+from services.ingress_service.web.positions import END_OF_TIME, SECOND, name_at, position_at, position_of
+from services.ingress_service.web.windows import descending
 
 MAX_LIST_S = 25.0
-_NAME = re.compile(r"(\d{8}T\d{6})_[0-9a-f]{12}")
+READERS = 16
 _STATES = tuple(ItemState)
 
 
@@ -33,58 +35,77 @@ class Query:
 def newest(queue: Queue, query: Query, count: int) -> list[QueuedItem]:
     """The `count` newest items after the cursor; an item found in two places counts for the later one.
 
-    Only keys are read. Raises OverloadedError when the listing takes too long.
+    Only keys are read, and few of them: docs/reference/http-api.md counts the requests. Objects without a
+    time in their name come last. Raises OverloadedError when the listing takes too long.
     """
-    found = heapq.nlargest(count * len(_STATES), _matching(queue, query), key=_order)
-    latest: dict[str, QueuedItem] = {}
-    for item in found:
-        known = latest.get(item.item_id)
-        if known is None or _STATES.index(item.state) > _STATES.index(known.state):
-            latest[item.item_id] = item
-    return list(latest.values())[:count]
+    pages = Pages(queue, MAX_LIST_S)
+    with ThreadPoolExecutor(READERS, thread_name_prefix="listing") as pool:
+        surveys = list(pool.map(lambda place: _survey(pages, query, *place), _places(query)))
+        runs = [_run(pages, run, query) for survey in surveys for run in survey.runs.values()]
+        firsts = list(pool.map(lambda run: list(islice(run, 1)), runs))
+    begun = [chain(first, run) for first, run in zip(firsts, runs, strict=True)]
+    merged = chain(heapq.merge(*begun, key=_order, reverse=True), _foreign(surveys, query))
+    return list(islice(_latest(merged), count))
 
 
-def received_at(item_id: str) -> datetime | None:
-    """The time in an item id, in UTC; None for a foreign object."""
-    stamp = _stamp(item_id)
-    return datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if stamp else None
+def _places(query: Query) -> list[tuple[ItemState, str]]:
+    states = _STATES if query.state is None else (query.state,)
+    endpoints = ("",) if query.endpoints is None else query.endpoints
+    return [(state, endpoint) for state in states for endpoint in endpoints]
 
 
-def _matching(queue: Queue, query: Query) -> Iterator[QueuedItem]:
-    after = _position(query.cursor) if query.cursor else None
-    deadline = time.monotonic() + MAX_LIST_S
-    for item in _listed(queue, query):
-        if time.monotonic() > deadline:
-            raise OverloadedError("The queue is too long to list in time; narrow by endpoint, node or state.")
-        if (after is None or _order(item) < after) and _within(item.item_id, query):
+def _survey(pages: Pages, query: Query, state: ItemState, endpoint: str) -> Survey:
+    """What lies below an endpoint; of all endpoints one node cannot be asked for but by looking at all."""
+    if query.node is None or not endpoint:
+        found = explore(pages, state, endpoint)
+    else:
+        found = explore(pages, state, f"{endpoint}/{query.node}".rstrip("/"), exactly=True)
+    if query.node is not None:
+        found.runs = {name: run for name, run in found.runs.items() if _is_node(name, query.node)}
+        found.foreign = [
+            item for item in found.foreign if _is_node(item.item_id.rpartition("/")[0], query.node)
+        ]
+    return found
+
+
+def _is_node(folder: str, node: str) -> bool:
+    return folder.partition("/")[2] == node
+
+
+def _run(pages: Pages, run: Run, query: Query) -> Iterator[QueuedItem]:
+    since = position_at(query.since) if query.since else 0
+    until = position_at(query.until) if query.until else END_OF_TIME
+    return descending(pages, run, since, min(until, _before_cursor(run.folder, query.cursor)))
+
+
+def _before_cursor(folder: str, cursor: str | None) -> int:
+    """The first place of a folder that does not come after the cursor; ids order the items of one second."""
+    if cursor is None:
+        return END_OF_TIME
+    position = position_of(cursor)
+    if position is None:
+        return 0
+    if cursor.rpartition("/")[0] == folder:
+        return position
+    second = position // SECOND * SECOND
+    return second + SECOND if f"{folder}/{name_at(second)}" < cursor else second
+
+
+def _foreign(surveys: Sequence[Survey], query: Query) -> Iterator[QueuedItem]:
+    if query.since is not None or query.until is not None:
+        return
+    among = query.cursor is not None and position_of(query.cursor) is None
+    for item in sorted(chain.from_iterable(survey.foreign for survey in surveys), key=_order, reverse=True):
+        if not among or item.item_id < (query.cursor or ""):
             yield item
 
 
-def _listed(queue: Queue, query: Query) -> Iterator[QueuedItem]:
-    states = _STATES if query.state is None else (query.state,)
-    endpoints: tuple[str | None, ...] = (None,) if query.endpoints is None else query.endpoints
-    for state in states:
-        for endpoint in endpoints:
-            yield from queue.items(state, endpoint=endpoint, node=query.node)
+def _latest(items: Iterator[QueuedItem]) -> Iterator[QueuedItem]:
+    for _, places in groupby(items, key=lambda item: item.item_id):
+        yield max(places, key=lambda item: _STATES.index(item.state))
 
 
-def _within(item_id: str, query: Query) -> bool:
-    if query.since is None and query.until is None:
-        return True
-    stamp = _stamp(item_id)
-    since = f"{query.since.astimezone(UTC):%Y%m%dT%H%M%S}" if query.since else ""
-    until = f"{query.until.astimezone(UTC):%Y%m%dT%H%M%S}" if query.until else "~"
-    return bool(stamp) and since <= stamp < until
-
-
-def _order(item: QueuedItem) -> tuple[str, str]:
-    return _position(item.item_id)
-
-
-def _position(item_id: str) -> tuple[str, str]:
-    return _stamp(item_id), item_id
-
-
-def _stamp(item_id: str) -> str:
-    matched = _NAME.fullmatch(item_id.rpartition("/")[2])
-    return matched[1] if matched else ""
+def _order(item: QueuedItem) -> tuple[int, str]:
+    """Seconds first, then the id."""
+    position = position_of(item.item_id)
+    return (-1 if position is None else position // SECOND), item.item_id

@@ -1,0 +1,70 @@
+"""Reads the items of one folder newest first, though the storage lists them oldest first.
+
+Names are times: what lies between two of them is one listing that begins behind the first. Spans are as
+wide as the items lie apart, so that each holds less than a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from packages.common.queue import QueuedItem
+from services.ingress_service.web.folders import PAGE_KEYS, Pages, Run, behind_subfolder
+from services.ingress_service.web.positions import END_OF_TIME, SECOND, name_at, position_at, position_of
+
+WANTED = 300
+"""Items wanted of a page, which holds five hundred: a full page has to be read again in part."""
+FIRST_SPAN = 3600 * SECOND
+WIDER = 4
+
+
+def descending(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem]:
+    """The items of a run from `top` (exclusive) down to `bottom`, newest first."""
+    if run.large:
+        return _spans(pages, run, max(bottom, run.first), min(top, run.end))
+    chosen = [item for item in run.known if bottom <= _place(item.item_id) < top]
+    return iter(sorted(chosen, reverse=True))
+
+
+def _spans(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem]:
+    width = int(WANTED / run.density) + 1 if run.density else FIRST_SPAN
+    start = top if run.end == END_OF_TIME else min(top, position_at(datetime.now(UTC)))
+    while top > bottom:
+        low = max(min(start, top) - width, bottom)
+        items, reached = _span(pages, run, low, top)
+        if reached is not None:
+            start = top if width == 1 else start
+            width = _narrower(width, reached - low)
+            continue
+        yield from reversed(items)
+        top = low
+        width = int(width * min(max(WANTED / max(len(items), 1), 0.5), WIDER)) + 1
+
+
+def _narrower(width: int, read: int) -> int:
+    """At most half the width, and what the page that was full lets expect."""
+    return max(min(width // 2, read * WANTED * 2 // PAGE_KEYS or width // 2), 1)
+
+
+def _span(pages: Pages, run: Run, low: int, top: int) -> tuple[list[QueuedItem], int | None]:
+    """The items of a span, and where the page ended if that was before the end of the span."""
+    after, end = (f"{run.folder}/{name_at(position)}" for position in (low, top))
+    found: list[QueuedItem] = []
+    while True:
+        items, last = pages.read(run.state, run.folder, after)
+        found += [item for item in items if _belongs(item, run.folder, low, top)]
+        if last is None or last >= end:
+            return found, None
+        if last.rpartition("/")[0] == run.folder:
+            return found, _place(last.partition(".")[0]) or low
+        after = behind_subfolder(last, run.folder)
+
+
+def _belongs(item: QueuedItem, folder: str, low: int, top: int) -> bool:
+    return item.item_id.rpartition("/")[0] == folder and low <= _place(item.item_id) < top
+
+
+def _place(item_id: str) -> int:
+    position = position_of(item_id)
+    return -1 if position is None else position
