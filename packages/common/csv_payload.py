@@ -33,7 +33,7 @@ def read_csv(data: bytes) -> pl.DataFrame:
     _refuse_nul(data)
     if b"\n" not in text and b"\r" not in text:
         raise EmptyPayloadError("the CSV is a single line: a header and no rows", line=1, hint=CURL_HINT)
-    separator = _separator(data)
+    separator = header_separator(data)
     header = _header(data, separator)
     if b'"' in data:
         _check_strictly(data, separator)
@@ -57,7 +57,8 @@ def place_of(data: bytes, position: int) -> tuple[int, int]:
     return line, position - before.rfind(b"\n")
 
 
-def _separator(data: bytes) -> str:
+def header_separator(data: bytes) -> str:
+    """The mark between the fields of the header, which is that of the whole text."""
     header = data[:HEADER_BYTES].lstrip().splitlines()[0]
     if b"," in header:
         return ","

@@ -4,7 +4,8 @@
     ├── ConfigurationError                     ValueError         .problems
     ├── NodePathError                          ValueError
     ├── PayloadError                           ValueError         .line, .column, .hint
-    │   └── EmptyPayloadError
+    │   ├── EmptyPayloadError
+    │   └── PayloadTooLargeError
     ├── UnsupportedTypeError                   ValueError
     ├── MetadataError                          ValueError
     ├── ItemNotFoundError                      LookupError
@@ -77,6 +78,12 @@ class EmptyPayloadError(PayloadError):
     """A payload holds no bytes, or a header and no rows."""
 
     kind = "payload_empty"
+
+
+class PayloadTooLargeError(PayloadError):
+    """A payload of a type that is read whole is larger than memory allows for one."""
+
+    kind = "payload_too_large"
 
 
 class UnsupportedTypeError(IngressError, ValueError):

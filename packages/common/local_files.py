@@ -20,7 +20,7 @@ import obstore
 from obstore import exceptions as ob
 from obstore.store import LocalStore
 
-from packages.common.objects import ObjectInfo
+from packages.common.objects import ObjectInfo, translated
 
 STAGING = ".staging"
 STALE_S = 24 * 3600
@@ -38,6 +38,20 @@ class LocalFiles:
         for folder in (self._root, *self._root.parents):
             with suppress(PermissionError):
                 _sync(folder)
+
+    def writer(self, key: str) -> LocalWriter:
+        """An object to be written piece by piece, under a staging name until it is committed."""
+        return LocalWriter(self, f"{STAGING}/{secrets.token_hex(16)}", key)
+
+    def path(self, key: str) -> Path:
+        """The file of an object."""
+        return self._root / key
+
+    def publish(self, staged: str, key: str) -> None:
+        """Give a written file its key; when this returns it survives a power cut."""
+        _sync(self._root / staged)
+        obstore.rename(self._store, staged, key)
+        self._sync_folders(key)
 
     def put(self, key: str, data: bytes | Path) -> None:
         """Write an object; when this returns it survives a power cut."""
@@ -117,6 +131,34 @@ class LocalFiles:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - STALE_S:
                     path.unlink()
+
+
+class LocalWriter:
+    """A file that grows under a staging name."""
+
+    def __init__(self, files: LocalFiles, staged: str, key: str) -> None:
+        self._files, self._staged, self._key = files, staged, key
+        path = files.path(staged)
+        path.parent.mkdir(exist_ok=True)
+        self._file = path.open("wb")
+
+    def write(self, data: bytes) -> None:
+        """Append the next bytes."""
+        with translated("write", self._key):
+            self._file.write(data)
+
+    def commit(self) -> None:
+        """Sync the file and give it its key."""
+        with translated("commit", self._key):
+            self._file.close()
+            self._files.publish(self._staged, self._key)
+
+    def abort(self) -> None:
+        """Remove the file, unless it has its key already."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._files.path(self._staged).unlink(missing_ok=True)
 
 
 def _is_object(entry: os.DirEntry[str]) -> bool:

@@ -19,6 +19,7 @@ from packages.common.errors import (
     StorageUnavailableError,
 )
 from packages.common.local_files import LocalFiles
+from packages.common.object_writer import ObjectWriter, RemoteWriter
 from packages.common.objects import ObjectInfo, object_info, translated
 from packages.common.settings import Settings
 from zarr_fuse.errors import AccessDeniedError, OptionError, ZarrFuseError
@@ -86,6 +87,13 @@ class ObjectStorage:
             await obstore.put_async(
                 self._store, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT
             )
+
+    def writer(self, key: str) -> ObjectWriter:
+        """An object to be written piece by piece; see `ObjectWriter`."""
+        if self._files is not None:
+            with translated("write", key):
+                return self._files.writer(key)
+        return RemoteWriter(self._store, key, PART_BYTES)
 
     def create(self, key: str, data: Payload) -> bool:
         """Write an object only if there is none; False if there is one. Always one single request."""

@@ -23,6 +23,7 @@ SIGNATURES: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
     "application/x-grib": (0, (b"GRIB",)),
     "application/x-tar": (257, (b"ustar",)),
 }
+UTF8 = frozenset({None, "utf-8", "utf8", "us-ascii", "ascii"})
 NESTED_HINT = "A payload of this shape needs an extractor function (fn_module, extract_fn)"
 
 
@@ -53,7 +54,7 @@ def decode_payload(data: bytes, content_type: str) -> Decoded:
 
 def _as_utf8(data: bytes, content_type: str) -> bytes:
     charset = charset_of(content_type)
-    if charset in {None, "utf-8", "utf8", "us-ascii", "ascii"}:
+    if charset in UTF8:
         return data
     try:
         return data.decode(charset or "utf-8").encode()
@@ -79,11 +80,12 @@ def _check_signature(data: bytes, kind: str) -> None:
         raise PayloadError(f"the payload does not begin like {kind}")
 
 
-def frame_from_json(value: Json) -> pl.DataFrame:
+def frame_from_json(value: Json, first_row: int = 0) -> pl.DataFrame:
     """The table in a JSON value: a list of flat records, one flat record, or lists of equal length by column.
 
     A key that a record lacks is null. A column of numbers or booleans keeps its type; one that mixes text
-    with others, or integers that its type would round, is text. Raises `PayloadError` for anything else.
+    with others, or integers that its type would round, is text. Raises `PayloadError` for anything else, with
+    the number of the row, counted from `first_row`.
     """
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
         columns = value
@@ -91,24 +93,24 @@ def frame_from_json(value: Json) -> pl.DataFrame:
         if len(set(lengths.values())) > 1:
             raise PayloadError(f"the columns of the JSON differ in length: {lengths}")
     else:
-        columns = _columns([value] if isinstance(value, dict) else value)
+        columns = _columns([value] if isinstance(value, dict) else value, first_row)
     if not columns or not next(iter(columns.values())):
         raise EmptyPayloadError("the JSON holds no rows")
-    return pl.DataFrame([_series(name, column) for name, column in columns.items()])
+    return pl.DataFrame([_series(name, column, first_row) for name, column in columns.items()])
 
 
-def _columns(records: Json) -> dict[str, list[Any]]:
+def _columns(records: Json, first_row: int) -> dict[str, list[Any]]:
     if not isinstance(records, list):
         raise PayloadError("the JSON is no table: neither records nor columns", hint=NESTED_HINT)
-    for row, record in enumerate(records):
+    for row, record in enumerate(records, first_row):
         if not isinstance(record, dict):
             raise PayloadError(f"row {row} of the JSON is no record", hint=NESTED_HINT)
     names = dict.fromkeys(name for record in records for name in record)
     return {name: [record.get(name) for record in records] for name in names}
 
 
-def _series(name: str, values: Sequence[Any]) -> pl.Series:
-    for row, value in enumerate(values):
+def _series(name: str, values: Sequence[Any], first_row: int) -> pl.Series:
+    for row, value in enumerate(values, first_row):
         if isinstance(value, list | dict):
             raise PayloadError(f"row {row}, column {name!r} holds a {_shape(value)}", hint=NESTED_HINT)
     kinds = {type(value) for value in values if value is not None}

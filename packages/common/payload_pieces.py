@@ -1,0 +1,176 @@
+"""Reading a payload of any size while it comes: CSV and NDJSON in parts, everything else when it is whole.
+
+A payload that ends before its first part is cut is decoded by `decode_payload`, as the extractor does.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import Protocol
+
+from packages.common.content_types import canonical_type, charset_of
+from packages.common.csv_payload import BOM
+from packages.common.csv_pieces import CsvPieces
+from packages.common.errors import PayloadError, PayloadTooLargeError, UnsupportedTypeError
+from packages.common.json_payload import Json, read_ndjson
+from packages.common.validation import UTF8, Decoded, decode_payload
+
+PIECE_BYTES = 2**20
+MAX_LINE_BYTES = 16 * 2**20
+WHOLE_BYTES = 64 * 2**20
+"""Largest payload of a type that is checked whole: JSON and the binary formats; JSON takes ten times that."""
+
+
+class PayloadPieces(Protocol):
+    """A payload on its way."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes held in memory for now."""
+
+    def feed(self, data: bytes) -> Iterator[Decoded]:
+        """What can be read of the payload by now; raises PayloadError."""
+
+    def finish(self) -> Iterator[Decoded]:
+        """What is left; raises PayloadError, EmptyPayloadError."""
+
+
+def payload_pieces(content_type: str) -> PayloadPieces:
+    """The reader of a content type; its parts follow each other without gap and make the payload together."""
+    match canonical_type(content_type):
+        case "text/csv":
+            return Begun(content_type, CsvPieces())
+        case "application/x-ndjson":
+            return Begun(content_type, NdjsonPieces())
+    return Whole(content_type)
+
+
+class Whole:
+    """Holds a payload until it is complete."""
+
+    def __init__(self, content_type: str) -> None:
+        self._content_type = content_type
+        self._pieces: list[bytes] = []
+        self.held_bytes = 0
+
+    def feed(self, data: bytes) -> Iterator[Decoded]:
+        """Nothing yet; raises PayloadTooLargeError."""
+        self._pieces.append(data)
+        self.held_bytes += len(data)
+        if self.held_bytes > WHOLE_BYTES:
+            kind = canonical_type(self._content_type)
+            raise PayloadTooLargeError(
+                f"A payload of type {kind} is checked whole and may have {WHOLE_BYTES} bytes at most"
+                + ("; application/x-ndjson and text/csv may be larger" if kind.endswith("json") else "")
+            )
+        return iter(())
+
+    def finish(self) -> Iterator[Decoded]:
+        """The whole payload."""
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        yield decode_payload(data, self._content_type)
+
+
+class Begun:
+    """Holds the first bytes of a text; a text that has more goes to `rest`, as UTF-8."""
+
+    def __init__(self, content_type: str, rest: PayloadPieces) -> None:
+        self._content_type, self._rest = content_type, rest
+        self._begin: bytearray | None = bytearray()
+        self._text = Utf8(charset_of(content_type))
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes held in memory for now."""
+        return self._rest.held_bytes if self._begin is None else len(self._begin)
+
+    def feed(self, data: bytes) -> Iterator[Decoded]:
+        """Parts of the text, once it is longer than a piece."""
+        if self._begin is not None:
+            self._begin += data
+            if len(self._begin) <= PIECE_BYTES:
+                return iter(())
+            data, self._begin = bytes(self._begin), None
+        return self._rest.feed(self._text.decode(data))
+
+    def finish(self) -> Iterator[Decoded]:
+        """The rest, or the whole text if it is short."""
+        if self._begin is not None:
+            yield decode_payload(bytes(self._begin), self._content_type)
+            return
+        yield from self._rest.feed(self._text.decode(b"", final=True))
+        yield from self._rest.finish()
+
+
+class NdjsonPieces:
+    """One NDJSON text (UTF-8) on its way; every part is a list of values."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._lines_before = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that wait for the end of their line."""
+        return len(self._pending)
+
+    def feed(self, data: bytes) -> Iterator[list[Json]]:
+        """Values of the lines that are complete by now."""
+        if not self._lines_before and not self._pending:
+            data = data.removeprefix(BOM)
+        self._pending += data
+        if len(self._pending) < PIECE_BYTES:
+            return
+        if end := self._pending.rfind(b"\n") + 1:
+            yield from self._read(end)
+        elif len(self._pending) > MAX_LINE_BYTES:
+            text = f"a line of the JSON is longer than {MAX_LINE_BYTES >> 20} MiB"
+            raise PayloadError(text, self._lines_before + 1)
+
+    def finish(self) -> Iterator[list[Json]]:
+        """Values of the rest."""
+        yield from self._read(len(self._pending))
+
+    def _read(self, end: int) -> Iterator[list[Json]]:
+        piece = bytes(memoryview(self._pending)[:end])
+        del self._pending[:end]
+        if piece.strip():
+            try:
+                yield read_ndjson(piece)
+            except PayloadError as error:
+                line = None if error.line is None else error.line + self._lines_before
+                raise PayloadError(error.message, line, error.column, error.hint) from None
+        self._lines_before += piece.count(b"\n")
+
+
+class Utf8:
+    """Brings a text that comes in pieces from its charset into UTF-8; UTF-8 itself passes unread."""
+
+    def __init__(self, charset: str | None) -> None:
+        self._charset = charset
+        self._position = 0
+        self._decoder: codecs.IncrementalDecoder | None = None
+        if charset not in UTF8:
+            self._decoder = self._find(charset or "")
+
+    def decode(self, data: bytes, *, final: bool = False) -> bytes:
+        """The next bytes in UTF-8; raises PayloadError that names the byte at fault."""
+        if self._decoder is None:
+            return data
+        waiting = len(self._decoder.getstate()[0])
+        try:
+            text = self._decoder.decode(data, final)
+        except UnicodeDecodeError as error:
+            place = self._position - waiting + error.start
+            raise PayloadError(f"the payload is not {self._charset} at byte {place}") from None
+        self._position += len(data)
+        return text.encode()
+
+    def _find(self, charset: str) -> codecs.IncrementalDecoder:
+        try:
+            b"".decode(charset)
+            return codecs.getincrementaldecoder(charset)()
+        except LookupError:
+            raise UnsupportedTypeError(f"Unsupported charset: {charset}") from None
