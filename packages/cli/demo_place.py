@@ -16,6 +16,8 @@ PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 INGRESS_USER = "demo"
 AIRFLOW_ADMIN = "admin"
+AIRFLOW_WAKER = "ingress"
+EXTRACTOR_FOLDER = PROJECT_FOLDER / "services" / "extractor_service"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class DemoSecrets:
 
     ingress_password: str
     airflow_password: str
+    waker_password: str
     fernet_key: str
     session_key: str
     token_key: str
@@ -70,6 +73,8 @@ class DemoPlace:
             "HOST": HOST,
             "PORT": str(self.ingress_port),
             "AIRFLOW_URL": self.airflow_url,
+            "AIRFLOW_USERNAME": AIRFLOW_WAKER,
+            "AIRFLOW_PASSWORD": self.secrets.waker_password,
             "PYTHONPATH": os.pathsep.join([str(PROJECT_FOLDER), str(PROJECT_FOLDER / "packages")]),
             "PYTHONUNBUFFERED": "1",
         }
@@ -88,14 +93,15 @@ class DemoPlace:
                 "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
             ),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_FOLDER / "services" / "extractor_service" / "dags"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(EXTRACTOR_FOLDER / "dags"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.airflow_url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__FERNET_KEY": self.secrets.fernet_key,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "8",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(EXTRACTOR_FOLDER / "plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_ADMIN}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_ADMIN}:admin,{AIRFLOW_WAKER}:op",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -112,7 +118,10 @@ def open_place(folder: Path, ingress_port: int, airflow_port: int) -> DemoPlace:
         _require_free(port, owner, option)
     folder.mkdir(parents=True, exist_ok=True)
     place = DemoPlace(folder.resolve(), ingress_port, airflow_port, _secrets(folder / "secrets.json"))
-    passwords = {AIRFLOW_ADMIN: place.secrets.airflow_password}
+    passwords = {
+        AIRFLOW_ADMIN: place.secrets.airflow_password,
+        AIRFLOW_WAKER: place.secrets.waker_password,
+    }
     _write_private(place.folder / "airflow" / "passwords.json", passwords)
     return place
 
@@ -129,17 +138,20 @@ def _require_free(port: int, owner: str, option: str) -> None:
 
 
 def _secrets(path: Path) -> DemoSecrets:
-    if path.exists():
-        return DemoSecrets(**json.loads(path.read_text(encoding="utf-8")))
-    fresh = DemoSecrets(
-        ingress_password=secrets.token_urlsafe(12),
-        airflow_password=secrets.token_urlsafe(12),
-        fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        session_key=secrets.token_hex(32),
-        token_key=secrets.token_hex(48),
-    )
-    _write_private(path, vars(fresh))
-    return fresh
+    """The secrets of this folder; what it does not hold yet is generated and kept."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    fresh = {
+        "ingress_password": secrets.token_urlsafe(12),
+        "airflow_password": secrets.token_urlsafe(12),
+        "waker_password": secrets.token_urlsafe(12),
+        "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "session_key": secrets.token_hex(32),
+        "token_key": secrets.token_hex(48),
+    }
+    found = fresh | kept
+    if found != kept:
+        _write_private(path, found)
+    return DemoSecrets(**found)
 
 
 def _write_private(path: Path, document: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -87,3 +88,15 @@ def test_settings_of_the_caller_do_not_lead_the_demo_elsewhere(
         monkeypatch.setenv(name, "elsewhere")
     environment = open_place(tmp_path / "demo", 0, 0).environment()
     assert "elsewhere" not in environment.values()
+
+
+def test_a_folder_of_an_older_demo_gets_the_secrets_it_lacks_and_keeps_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "demo" / "secrets.json"
+    before = open_place(tmp_path / "demo", 0, 0).secrets
+    kept = json.loads(path.read_text())
+    del kept["waker_password"]
+    path.write_text(json.dumps(kept))
+    first, second = (open_place(tmp_path / "demo", 0, 0).secrets for _ in range(2))
+    assert first == second
+    assert first.airflow_password == before.airflow_password
+    assert first.waker_password != before.waker_password
