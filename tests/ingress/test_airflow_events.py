@@ -6,9 +6,10 @@ from contextlib import closing
 import pytest
 from pydantic import SecretStr
 
+from packages.common.airflow_api import AirflowApi, AirflowApiError, airflow_api
 from packages.common.errors import ConfigurationError
 from packages.common.settings import Settings
-from services.ingress_service.airflow_events import AirflowEventError, AirflowEvents, airflow_events
+from services.ingress_service.airflow_events import AirflowEvents
 
 from .fake_airflow import PASSWORD, FakeAirflow, running_airflow
 
@@ -21,7 +22,7 @@ def airflow() -> Iterator[FakeAirflow]:
 
 @pytest.fixture
 def events(airflow: FakeAirflow) -> Iterator[AirflowEvents]:
-    events = AirflowEvents(airflow.url, "ingress", SecretStr(PASSWORD))
+    events = AirflowEvents(AirflowApi(airflow.url, "ingress", SecretStr(PASSWORD)))
     yield events
     events.close()
 
@@ -62,20 +63,20 @@ def test_an_asset_with_a_new_id_is_looked_up_again(airflow, events):
 def test_trouble_is_one_error_with_a_reason_and_no_password(airflow, events, trouble, reason):
     for name, value in trouble.items():
         setattr(airflow, name, value)
-    with pytest.raises(AirflowEventError, match=reason) as raised:
+    with pytest.raises(AirflowApiError, match=reason) as raised:
         events.post()
     assert PASSWORD not in str(raised.value)
 
 
 def test_a_wrong_password_says_where_it_was_refused(airflow):
-    events = AirflowEvents(airflow.url, "ingress", SecretStr("wrong"))
-    with closing(events), pytest.raises(AirflowEventError, match=r"/auth/token answered 401"):
+    events = AirflowEvents(AirflowApi(airflow.url, "ingress", SecretStr("wrong")))
+    with closing(events), pytest.raises(AirflowApiError, match=r"/auth/token answered 401"):
         events.post()
 
 
 def test_nobody_listening_is_the_same_error():
-    events = AirflowEvents("http://127.0.0.1:9", "ingress", SecretStr(PASSWORD))
-    with closing(events), pytest.raises(AirflowEventError, match="ConnectError"):
+    events = AirflowEvents(AirflowApi("http://127.0.0.1:9", "ingress", SecretStr(PASSWORD)))
+    with closing(events), pytest.raises(AirflowApiError, match="ConnectError"):
         events.post()
 
 
@@ -83,11 +84,11 @@ def test_nobody_listening_is_the_same_error():
     "facts", [{}, {"airflow_url": "http://a"}, {"airflow_url": "http://a", "airflow_username": "ingress"}]
 )
 def test_without_credentials_there_are_no_events(facts):
-    assert airflow_events(settings(**facts)) is None
+    assert airflow_api(settings(**facts)) is None
 
 
 @pytest.mark.parametrize("url", ["http://a:port", "airflow:8080", "airflow", "http:///x"])
 def test_an_address_that_is_none_is_a_configuration_error(url):
     facts = {"airflow_url": url, "airflow_username": "ingress", "airflow_password": "x"}
     with pytest.raises(ConfigurationError, match="AIRFLOW_URL"):
-        airflow_events(settings(**facts))
+        airflow_api(settings(**facts))

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 import structlog
 
+from packages.common.airflow_api import airflow_api
 from packages.common.configuration import load_configuration
 from packages.common.errors import ConfigurationError
 from packages.common.models.configuration_model import Configuration, Scrapper, Target
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
-from services.ingress_service.airflow_events import airflow_events
+from services.ingress_service.airflow_events import AirflowEvents
 from services.ingress_service.scrapper.fetch import Limits
 from services.ingress_service.scrapper.jobs import OnStored, ScrapeJob
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
@@ -61,12 +62,12 @@ def build_ingress(settings: Settings) -> Ingress:
     configuration = problems.attempt(lambda: read_configuration(settings)) or Configuration()
     inlets = problems.attempt(partial(build_inlets, configuration.endpoints))
     scrapers = problems.attempt(partial(build_inlets, configuration.active_scrappers))
-    events = problems.attempt(partial(airflow_events, settings))
+    airflow = problems.attempt(partial(airflow_api, settings))
     if authenticator is None or queue is None or inlets is None or scrapers is None or problems.found:
         raise ConfigurationError(problems.found)
     gate = Gate(settings.max_upload_bytes)
     metrics = Metrics(gate)
-    wake_up = WakeUp(events, metrics) if events is not None else None
+    wake_up = WakeUp(AirflowEvents(airflow), metrics) if airflow is not None else None
     scheduler = build_scheduler(settings, scrapers, queue, wake_up.notify if wake_up else None)
     return Ingress(
         settings=settings,
