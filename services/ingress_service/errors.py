@@ -18,6 +18,9 @@ IngressError (packages.common.errors)
     ├── BodyTimeoutError             send faster
     ├── EncodingUnsupportedError     send another encoding
     ├── ItemStateError               look at the item again
+    ├── KeyReusedError               send another Idempotency-Key
+    ├── KeyBusyError                 wait for the request with the same Idempotency-Key
+    ├── TooManyUploadsError          send fewer at once
     └── OverloadedError              wait and repeat
 
 The statuses that go with them stand in `web.problems.ANSWERS`, together with those of the errors of
@@ -136,6 +139,26 @@ class ItemStateError(RequestRefusedError):
     """The item is not in a state that allows the action."""
 
     kind = "item_state"
+
+
+class KeyReusedError(RequestRefusedError):
+    """The Idempotency-Key has been used for another payload."""
+
+    kind = "idempotency_key_reused"
+
+
+class KeyBusyError(RequestRefusedError):
+    """A request with the same Idempotency-Key is being handled right now."""
+
+    kind = "idempotency_key_busy"
+    retryable = True
+
+
+class TooManyUploadsError(RequestRefusedError):
+    """One user has too many uploads in flight; the same request may succeed later."""
+
+    kind = "too_many_uploads"
+    retryable = True
 
 
 class OverloadedError(RequestRefusedError):

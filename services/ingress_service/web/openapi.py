@@ -14,7 +14,7 @@ from services.ingress_service.web.problems import ANSWERS, FRAMEWORK, INTERNAL, 
 
 Group = Literal["upload", "list", "item", "item_action", "scraper"]
 GROUPS: dict[Group, tuple[int, ...]] = {
-    "upload": (400, 401, 403, 404, 406, 408, 413, 415, 422, 500, 503),
+    "upload": (400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 500, 503),
     "list": (400, 401, 403, 422, 500, 503),
     "item": (400, 401, 403, 404, 422, 500, 503),
     "item_action": (400, 401, 403, 404, 409, 422, 500, 503),
@@ -25,6 +25,7 @@ REQUEST_HEADERS = {
     "Content-Encoding": "`gzip` or `zstd`, if the body is compressed.",
     "Content-MD5": "Base64 MD5 of the body as sent; verified.",
     "Repr-Digest": "`sha-256=:<base64>:` or `sha-512=:<base64>:` of the body as sent; verified.",
+    "Idempotency-Key": "The same key with the same payload gets the first answer again, for a day.",
     "X-Request-ID": "Id for the logs; returned with the answer, made up if absent.",
 }
 
@@ -49,7 +50,13 @@ def upload_operation(inlet: Inlet[Endpoint]) -> dict[str, Any]:
             202: {
                 "model": Accepted,
                 "description": "Stored durably; it will be merged",
-                "headers": {"Location": {"schema": {"type": "string"}, "description": "state of the item"}},
+                "headers": {
+                    "Location": {"schema": {"type": "string"}, "description": "state of the item"},
+                    "Idempotent-Replayed": {
+                        "schema": {"type": "string"},
+                        "description": "`true` where this answer was given before to the same Idempotency-Key",
+                    },
+                },
             },
             **errors_of("upload"),
         },
@@ -88,7 +95,7 @@ def _error_response(status: int) -> dict[str, Any]:
         "description": "; ".join(f"`{code}`: {title}" for code, title in titles.items()),
         "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
     }
-    if header := {401: "WWW-Authenticate", 503: "Retry-After"}.get(status):
+    if header := {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(status):
         described["headers"] = {header: {"schema": {"type": "string"}}}
     return described
 

@@ -49,9 +49,13 @@ ANSWERS: Mapping[type[common.IngressError], Answer] = {
     common.PayloadError: Answer(406, "The body cannot be parsed"),
     errors.BodyTimeoutError: Answer(408, "The body came too slowly"),
     errors.ItemStateError: Answer(409, "The state of the item does not allow this"),
+    errors.KeyBusyError: Answer(409, "The Idempotency-Key is being handled"),
     errors.BodyTooLargeError: Answer(413, "The body is too large"),
+    common.PayloadTooLargeError: Answer(413, "The payload is too large for its type"),
     common.UnsupportedTypeError: Answer(415, "The Content-Type is not supported"),
     errors.EncodingUnsupportedError: Answer(415, "The encoding is not supported"),
+    errors.KeyReusedError: Answer(422, "The Idempotency-Key belongs to another payload"),
+    errors.TooManyUploadsError: Answer(429, "Too many uploads at once"),
     errors.OverloadedError: Answer(503, "Too much is in flight"),
     common.ObjectMissingError: Answer(404, "No such item", "The item has just been moved or removed."),
     common.StorageError: Answer(503, "The storage fails", "The storage refused the request."),
@@ -60,6 +64,7 @@ ANSWERS: Mapping[type[common.IngressError], Answer] = {
     ),
 }
 INTERNAL = Answer(500, "Internal error", "The service failed. The request id leads to the cause in its log.")
+RETRIED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 FRAMEWORK = (
     (404, "no_such_route", "No such route"),
     (405, "method_not_allowed", "This route does not take this method"),
@@ -99,7 +104,7 @@ def headers_of(status: int, retry_after_s: float | None = None) -> dict[str, str
     """Headers that an error status always carries."""
     if status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": REALM}
-    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+    if status in RETRIED:
         return {"Retry-After": str(round(retry_after_s or RETRY_AFTER_S))}
     return {}
 
