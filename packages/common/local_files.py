@@ -87,7 +87,8 @@ class LocalFiles:
         return self._walk(above, prefix.removeprefix(above), after)
 
     def _walk(self, above: str, begin: str, after: str) -> Iterator[ObjectInfo]:
-        for key, entry in self._entries(above, begin):
+        least = after[len(above) :].partition("/")[0] if after.startswith(above) else ""
+        for key, entry in self._entries(above, begin, least):
             if key.endswith("/"):
                 if key > after or after.startswith(key):
                     yield from self._walk(key, "", after)
@@ -96,10 +97,14 @@ class LocalFiles:
                     found = entry.stat()
                     yield ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
-    def _entries(self, above: str, begin: str) -> Sequence[tuple[str, os.DirEntry[str]]]:
+    def _entries(self, above: str, begin: str, least: str) -> Sequence[tuple[str, os.DirEntry[str]]]:
         try:
             with os.scandir(self._root / above) as entries:
-                found = [entry for entry in entries if entry.name.startswith(begin) and _is_object(entry)]
+                found = [
+                    entry
+                    for entry in entries
+                    if entry.name >= least and entry.name.startswith(begin) and _is_object(entry)
+                ]
         except (FileNotFoundError, NotADirectoryError):
             return []
         if not above:

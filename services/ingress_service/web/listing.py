@@ -13,7 +13,7 @@ from packages.common.keys import ItemState
 from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.web.folders import Pages, Run, Survey, explore
 from services.ingress_service.web.positions import END_OF_TIME, SECOND, name_at, position_at, position_of
-from services.ingress_service.web.windows import descending
+from services.ingress_service.web.windows import Nothing, descending
 
 MAX_LIST_S = 25.0
 READERS = 16
@@ -44,8 +44,9 @@ def newest(queue: Queue, query: Query, count: int) -> list[QueuedItem]:
         runs = [_run(pages, run, query) for survey in surveys for run in survey.runs.values()]
         firsts = list(pool.map(lambda run: list(islice(run, 1)), runs))
     begun = [chain(first, run) for first, run in zip(firsts, runs, strict=True)]
-    merged = chain(heapq.merge(*begun, key=_order, reverse=True), _foreign(surveys, query))
-    return list(islice(_latest(merged), count))
+    merged = heapq.merge(*begun, key=_order, reverse=True)
+    items = (found for found in merged if isinstance(found, QueuedItem))
+    return list(islice(_latest(chain(items, _foreign(surveys, query))), count))
 
 
 def _places(query: Query) -> list[tuple[ItemState, str]]:
@@ -72,7 +73,7 @@ def _is_node(folder: str, node: str) -> bool:
     return folder.partition("/")[2] == node
 
 
-def _run(pages: Pages, run: Run, query: Query) -> Iterator[QueuedItem]:
+def _run(pages: Pages, run: Run, query: Query) -> Iterator[QueuedItem | Nothing]:
     since = position_at(query.since) if query.since else 0
     until = position_at(query.until) if query.until else END_OF_TIME
     return descending(pages, run, since, min(until, _before_cursor(run.folder, query.cursor)))
@@ -105,7 +106,9 @@ def _latest(items: Iterator[QueuedItem]) -> Iterator[QueuedItem]:
         yield max(places, key=lambda item: _STATES.index(item.state))
 
 
-def _order(item: QueuedItem) -> tuple[int, str]:
+def _order(item: QueuedItem | Nothing) -> tuple[int, str]:
     """Seconds first, then the id."""
+    if isinstance(item, Nothing):
+        return item.position // SECOND + 1, ""
     position = position_of(item.item_id)
     return (-1 if position is None else position // SECOND), item.item_id

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from packages.common.queue import QueuedItem
 from services.ingress_service.web.folders import PAGE_KEYS, Pages, Run, behind_subfolder
@@ -15,20 +16,28 @@ from services.ingress_service.web.positions import END_OF_TIME, SECOND, name_at,
 
 WANTED = 300
 """Items wanted of a page, which holds five hundred: a full page has to be read again in part."""
+WANTED_FIRST = 50
+"""What lies nearest to now is often denser than what the folder begins with."""
 FIRST_SPAN = 3600 * SECOND
 WIDER = 4
 
 
-def descending(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem]:
-    """The items of a run from `top` (exclusive) down to `bottom`, newest first."""
+class Nothing(NamedTuple):
+    """Says that no further item of a folder lies at or behind a place; so nobody reads on without need."""
+
+    position: int
+
+
+def descending(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem | Nothing]:
+    """The items of a run from `top` (exclusive) down to `bottom`, newest first, one request at a time."""
     if run.large:
         return _spans(pages, run, max(bottom, run.first), min(top, run.end))
     chosen = [item for item in run.known if bottom <= _place(item.item_id) < top]
     return iter(sorted(chosen, reverse=True))
 
 
-def _spans(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem]:
-    width = int(WANTED / run.density) + 1 if run.density else FIRST_SPAN
+def _spans(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem | Nothing]:
+    width = int(WANTED_FIRST / run.density) + 1 if run.density else FIRST_SPAN
     start = top if run.end == END_OF_TIME else min(top, position_at(datetime.now(UTC)))
     while top > bottom:
         low = max(min(start, top) - width, bottom)
@@ -38,6 +47,7 @@ def _spans(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem
             width = _narrower(width, reached - low)
             continue
         yield from reversed(items)
+        yield Nothing(low)
         top = low
         width = int(width * min(max(WANTED / max(len(items), 1), 0.5), WIDER)) + 1
 
