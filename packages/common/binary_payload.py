@@ -97,6 +97,14 @@ def stored_encoding(content_type: str, beginning: bytes) -> str | None:
     )
 
 
+def refuse_other_beginning(beginning: bytes, content_type: str) -> None:
+    """Raise PayloadError where the first eight bytes, or more, are not those of the format."""
+    if not beginning:
+        raise EmptyPayloadError("the payload is empty")
+    if not beginning.startswith(MAGIC[FORMATS[canonical_type(content_type)]]):
+        raise PayloadError(f"the payload does not begin like {canonical_type(content_type)}")
+
+
 def inspect(payload: bytes | Path, content_type: str, bounds: Bounds = DEFAULT_BOUNDS) -> Contents:
     """Read a whole file once and say what it holds.
 
@@ -148,10 +156,7 @@ def _answer(
     require_support(content_type)
     name = FORMATS[canonical_type(content_type)]
     beginning = _beginning(payload)
-    if not beginning:
-        raise EmptyPayloadError("the payload is empty")
-    if not beginning.startswith(MAGIC[name]):
-        raise PayloadError(f"the payload does not begin like {canonical_type(content_type)}")
+    refuse_other_beginning(beginning, content_type)
     if name == "netcdf" and beginning.startswith(b"CDF"):
         name = "netcdf3"
     with tempfile.TemporaryDirectory(prefix="payload-") as raw_folder:

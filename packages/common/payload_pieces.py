@@ -1,5 +1,7 @@
 """Reading a payload of any size while it comes: CSV and NDJSON in parts, everything else when it is whole.
 
+A binary format is one part, which says what the file holds (`Contents`); it waits on disk, not in memory.
+
 A payload that ends before its first part is cut is decoded by `decode_payload`, as the extractor does.
 """
 
@@ -7,8 +9,10 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from packages.common.binary_payload import Contents, is_binary
+from packages.common.binary_payload_pieces import BinaryPieces
 from packages.common.content_types import canonical_type, charset_of
 from packages.common.csv_payload import BOM
 from packages.common.csv_pieces import CsvPieces
@@ -16,10 +20,13 @@ from packages.common.errors import PayloadError, PayloadTooLargeError, Unsupport
 from packages.common.json_payload import Json, read_ndjson
 from packages.common.validation import UTF8, Decoded, decode_payload
 
+Part: TypeAlias = Decoded | Contents
+"""Some rows or values of a payload, or what a binary file holds."""
+
 PIECE_BYTES = 2**20
 MAX_LINE_BYTES = 16 * 2**20
 WHOLE_BYTES = 64 * 2**20
-"""Largest payload of a type that is checked whole: JSON and the binary formats; JSON takes ten times that."""
+"""Largest payload of a type that is checked whole in memory: JSON, which takes ten times that."""
 
 
 class PayloadPieces(Protocol):
@@ -29,10 +36,10 @@ class PayloadPieces(Protocol):
     def held_bytes(self) -> int:
         """Bytes held in memory for now."""
 
-    def feed(self, data: bytes) -> Iterator[Decoded]:
+    def feed(self, data: bytes) -> Iterator[Part]:
         """What can be read of the payload by now; raises PayloadError."""
 
-    def finish(self) -> Iterator[Decoded]:
+    def finish(self) -> Iterator[Part]:
         """What is left; raises PayloadError, EmptyPayloadError."""
 
 
@@ -43,6 +50,8 @@ def payload_pieces(content_type: str) -> PayloadPieces:
             return Begun(content_type, CsvPieces())
         case "application/x-ndjson":
             return Begun(content_type, NdjsonPieces())
+    if is_binary(content_type):
+        return BinaryPieces(content_type)
     return Whole(content_type)
 
 
@@ -86,7 +95,7 @@ class Begun:
         """Bytes held in memory for now."""
         return self._rest.held_bytes if self._begin is None else len(self._begin)
 
-    def feed(self, data: bytes) -> Iterator[Decoded]:
+    def feed(self, data: bytes) -> Iterator[Part]:
         """Parts of the text, once it is longer than a piece."""
         if self._begin is not None:
             self._begin += data
@@ -95,7 +104,7 @@ class Begun:
             data, self._begin = bytes(self._begin), None
         return self._rest.feed(self._text.decode(data))
 
-    def finish(self) -> Iterator[Decoded]:
+    def finish(self) -> Iterator[Part]:
         """The rest, or the whole text if it is short."""
         if self._begin is not None:
             yield decode_payload(bytes(self._begin), self._content_type)

@@ -20,7 +20,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 SIGNATURES: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
     "application/x-netcdf": (0, (b"CDF\x01", b"CDF\x02", b"CDF\x05", HDF5)),
     "application/x-hdf5": (0, (HDF5,)),
-    "application/x-grib": (0, (b"GRIB",)),
+    "application/x-grib": (0, (b"GRIB", b"BZh")),
     "application/x-tar": (257, (b"ustar",)),
 }
 UTF8 = frozenset({None, "utf-8", "utf8", "us-ascii", "ascii"})
