@@ -103,7 +103,7 @@ class LocalFiles:
                 found = [
                     entry
                     for entry in entries
-                    if entry.name >= least and entry.name.startswith(begin) and _is_object(entry)
+                    if f"{entry.name}/" >= least and entry.name.startswith(begin) and _is_object(entry)
                 ]
         except (FileNotFoundError, NotADirectoryError):
             return []
