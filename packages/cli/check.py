@@ -83,8 +83,8 @@ def _schemas(targets: list[Target]) -> Iterator[Finding]:
 
 
 def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:
-    from services.extractor_service.errors import ExtractorServiceError
-    from services.extractor_service.extractors import Extractors
+    from packages.common.extractor_errors import ExtractorError
+    from packages.common.extractor_functions import Extractors
 
     extractors = Extractors(settings.config_path.parent)
     for target in targets:
@@ -93,7 +93,7 @@ def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:
         subject = f"extractor {target.fn_module}.{target.extract_fn} of {target.name}"
         try:
             extractors.function(target.fn_module, target.extract_fn)
-        except ExtractorServiceError as error:
+        except ExtractorError as error:
             yield Finding(subject, str(error))
         else:
             yield Finding(subject)

@@ -19,6 +19,7 @@ from packages.common.models.configuration_model import (
     Smtp,
     Target,
 )
+from packages.common.models.treatment_model import Extraction
 from packages.common.yaml_document import Place, YamlDocument
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "configuration": ServiceSection,
     "smtp": Smtp,
     "base": Base,
+    "extract": Extraction,
 }
 OTHER_FORMS = frozenset(
     {"crons", "headers", "url_params", "dataframe_path", "dataframe_has_header"}

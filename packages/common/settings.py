@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     sweep_max_bytes: int = Field(
         GIB, gt=0, description="payload bytes that one transaction of a sweep takes at most"
     )
+    extractor_timeout_s: float = Field(
+        60.0, gt=0, description="longest time, in seconds, that an extractor function takes for one payload"
+    )
+    extractor_memory_bytes: int = Field(
+        2 * GIB, gt=0, description="memory that an extractor function may take for one payload"
+    )
     scrape_timeout_s: float = Field(
         60.0, gt=0, description="longest time, in seconds, that one request of a scraper takes"
     )

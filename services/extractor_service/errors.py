@@ -5,11 +5,9 @@
     │   ├── ForeignPayloadError        nobody accepted it: its metadata is missing
     │   ├── PayloadDamagedError        its bytes are not those that were accepted
     │   ├── SchemaUnavailableError     the schema it names cannot be read
-    │   ├── NotTabularError            its type needs an extractor, and none is set
-    │   ├── ExtractorMissingError      the extractor it names is not there
-    │   ├── ExtractorUnloadableError   the module of its extractor fails on import
-    │   ├── ExtractorRaisedError       its extractor raised
-    │   └── ExtractorResultError       its extractor returned something that is not a table
+    │   └── NotTabularError            its type needs an extractor, and none is set
+    ├── ExtractorError                 its extractor failed (packages.common.extractor_errors)
+    ├── TreatmentError                 the configuration of its endpoint is wrong; it waits
     └── SweepTroubleError              storage kept a sweep from its work; the next one may get it done
 
 Those of `ExtractorServiceError` are permanent: the item moves to `failed` with the message as its reason.
@@ -66,28 +64,11 @@ class NotTabularError(ExtractorServiceError):
     kind = "not_tabular"
 
 
-class ExtractorMissingError(ExtractorServiceError):
-    """The configuration's folder has no such module, or the module no such function."""
+class TreatmentError(IngressError):
+    """What the configuration says about an endpoint is wrong; its items wait until it is mended."""
 
-    kind = "extractor_missing"
-
-
-class ExtractorUnloadableError(ExtractorServiceError):
-    """The module of an extractor raised while it was imported."""
-
-    kind = "extractor_unloadable"
-
-
-class ExtractorRaisedError(ExtractorServiceError):
-    """An extractor raised; the message names function, exception and place."""
-
-    kind = "extractor_raised"
-
-
-class ExtractorResultError(ExtractorServiceError):
-    """An extractor returned neither a polars frame, a pandas frame nor an xarray dataset."""
-
-    kind = "extractor_result"
+    kind = "configuration"
+    retryable = True
 
 
 class SweepTroubleError(IngressError):

@@ -1,39 +1,54 @@
-"""Turns a payload into rows: by its extractor function, or by itself where it is a table."""
+"""Turns a payload into rows: by its extractor function, by paths into its JSON, or by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import NamedTuple
 
-import pandas as pd
 import polars as pl
 import structlog
-import xarray as xr
 
 from packages.common.errors import IngressError
+from packages.common.extractor_frames import Frame
+from packages.common.extractor_runner import ExtractorRunner
 from packages.common.logging_setup import bind_item
 from packages.common.models.metadata_model import ItemMetadata
+from packages.common.quarantine import is_corrected, without_reasons
+from packages.common.settings import Settings
 from packages.common.validation import decode_payload, frame_from_json
-from services.extractor_service.errors import ExtractorResultError, NotTabularError
-from services.extractor_service.extractors import ExtractorFunction, Extractors, parameters, wants_bytes
-from services.extractor_service.items import Content, Extracted, Frame, Verdict, failure
-
-FRAMES = (pl.DataFrame, pd.DataFrame, xr.Dataset)
+from services.extractor_service.errors import NotTabularError
+from services.extractor_service.items import Content, Extracted, Verdict, failure
+from services.extractor_service.treatments import Treatments
 
 log = structlog.get_logger(__name__)
 
 
-def extract(extractors: Extractors, contents: Iterable[Content | Verdict]) -> Iterator[Extracted | Verdict]:
+class Means(NamedTuple):
+    """What payloads are turned into rows with."""
+
+    runner: ExtractorRunner
+    treatments: Treatments
+
+
+@contextmanager
+def means_of(settings: Settings) -> Iterator[Means]:
+    """The means of one sweep; its extractors' processes end with it."""
+    with ExtractorRunner(settings.config_path.parent) as runner:
+        yield Means(runner, Treatments(settings))
+
+
+def extract(means: Means, contents: Iterable[Content | Verdict]) -> Iterator[Extracted | Verdict]:
     """Turn each content into rows; verdicts pass through, and an item that yields no rows gets its own."""
     for content in contents:
-        yield content if isinstance(content, Verdict) else extract_item(extractors, content)
+        yield content if isinstance(content, Verdict) else extract_item(means, content)
 
 
-def extract_item(extractors: Extractors, content: Content) -> Extracted | Verdict:
+def extract_item(means: Means, content: Content) -> Extracted | Verdict:
     """Extract one item."""
     with bind_item(content.item.item_id):
         try:
-            frame = rows_of(extractors, content.metadata, content.payload)
+            frame = rows_of(means, content.metadata, content.payload)
         except IngressError as error:
             return failure(content.item, content.metadata, error)
         except Exception as error:
@@ -42,38 +57,36 @@ def extract_item(extractors: Extractors, content: Content) -> Extracted | Verdic
     return Extracted(content.item, content.metadata, frame)
 
 
-def rows_of(extractors: Extractors, metadata: ItemMetadata, payload: bytes) -> Frame:
-    """The rows of a payload.
+def rows_of(means: Means, metadata: ItemMetadata, payload: bytes) -> Frame:
+    """The rows of a payload; those that were quarantined and corrected are a table already.
 
     Raises:
         PayloadError: the payload is not what its content type says.
-        ExtractorServiceError: its extractor is missing, raised, or returned no table.
+        ExtractorError: its extractor is missing, raised, exceeded a limit, or returned no table.
+        NotTabularError: it needs an extractor and has none.
+        TreatmentError: the configuration of its endpoint is wrong.
     """
+    if is_corrected(payload, metadata.content_type):
+        return table(metadata, payload)
+    treatment = means.treatments.treatment(metadata.endpoint_name)
     if metadata.extract_fn:
-        function = extractors.function(metadata.fn_module, metadata.extract_fn)
-        return _run(extractors, function, metadata, payload)
+        return means.runner.run(
+            metadata.fn_module,
+            metadata.extract_fn,
+            payload,
+            metadata.model_dump(mode="json"),
+            means.treatments.limits(metadata.endpoint_name),
+        )
+    if treatment.extract is not None:
+        return treatment.extract.frame(payload, metadata.content_type, metadata.dataframe_row)
+    return table(metadata, payload)
+
+
+def table(metadata: ItemMetadata, payload: bytes) -> pl.DataFrame:
+    """The rows of a payload that is a table by itself, without the reasons of a quarantine."""
     decoded = decode_payload(payload, metadata.content_type)
     if isinstance(decoded, bytes):
         raise NotTabularError(
             f"{metadata.content_type} is no table by itself: its endpoint needs an extract_fn"
         )
-    return decoded if isinstance(decoded, pl.DataFrame) else frame_from_json(decoded)
-
-
-def _run(
-    extractors: Extractors, function: ExtractorFunction, metadata: ItemMetadata, payload: bytes
-) -> Frame:
-    name = f"{metadata.fn_module}.{metadata.extract_fn}"
-    arguments = _arguments(function, metadata, payload)
-    result = extractors.call(name, function, *arguments[: max(1, len(parameters(function)))])
-    if not isinstance(result, FRAMES):
-        raise ExtractorResultError(
-            f"{name} returned {type(result).__name__}, not a polars or pandas DataFrame or an xarray Dataset"
-        )
-    return result
-
-
-def _arguments(function: ExtractorFunction, metadata: ItemMetadata, payload: bytes) -> tuple[Any, Any]:
-    if wants_bytes(function):
-        return payload, metadata.model_dump(mode="json")
-    return decode_payload(payload, metadata.content_type), metadata.dataframe_row
+    return without_reasons(decoded if isinstance(decoded, pl.DataFrame) else frame_from_json(decoded))

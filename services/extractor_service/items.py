@@ -5,21 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
 
 import pandas as pd
 import polars as pl
-import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
+from packages.common.extractor_frames import Frame
 from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemError, ItemMetadata
+from packages.common.models.treatment_model import OnBadRows
 from packages.common.queue import QueuedItem
 from services.extractor_service.errors import is_transient, item_error
 from zarr_fuse.report import UpdateReport
-
-Frame = pl.DataFrame | pd.DataFrame | xr.Dataset
-OnBadRows = Literal["report", "fail"]
 
 
 class PlannedItem(BaseModel):

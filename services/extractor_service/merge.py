@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import structlog
 import xarray as xr
@@ -95,10 +96,11 @@ def _transact(root: Node, frames: Sequence[Extracted]) -> Sequence[UpdateReport]
 
 
 def _update(node: NodeWriter, frame: Extracted) -> None:
+    on_bad_rows: Literal["report", "fail"] = "fail" if frame.item.on_bad_rows == "fail" else "report"
     if isinstance(frame.frame, xr.Dataset):
-        node.update_from_ds(frame.frame, on_bad_rows=frame.item.on_bad_rows)
+        node.update_from_ds(frame.frame, on_bad_rows=on_bad_rows)
     else:
-        node.update(frame.frame, on_bad_rows=frame.item.on_bad_rows)
+        node.update(frame.frame, on_bad_rows=on_bad_rows)
 
 
 def _after(root: Node, frames: Sequence[Extracted], error: Exception) -> list[Verdict]:

@@ -11,8 +11,7 @@ import structlog
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.extractor_service.errors import is_deliberate
-from services.extractor_service.extract import extract
-from services.extractor_service.extractors import Extractors
+from services.extractor_service.extract import extract, means_of
 from services.extractor_service.items import PlannedItem, SchemaPlan, StorePlan, Verdict, VerdictKind, failure
 from services.extractor_service.merge import batches, merge
 from services.extractor_service.outcomes import Circumstances
@@ -85,9 +84,9 @@ def _merged(
         return
     yield [Verdict(item, VerdictKind.DUPLICATE) for item in items if item.item_id in known]
     contents = read(queue, (item for item in items if item.item_id not in known), settings.sweep_max_bytes)
-    frames = extract(Extractors(settings.config_path.parent), contents)
-    for batch in batches(frames, settings.sweep_max_bytes):
-        yield merge(root, batch)
+    with means_of(settings) as means:
+        for batch in batches(extract(means, contents), settings.sweep_max_bytes):
+            yield merge(root, batch)
 
 
 def _opened(settings: Settings, schema_file: Path, items: Sequence[PlannedItem]) -> tuple[Node, set[str]]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packages.common.configuration import SCHEMA_SUFFIXES
 from packages.common.models.metadata_model import ItemMetadata
+from packages.common.models.treatment_model import OnBadRows
 from packages.common.settings import Settings
-from packages.common.yaml_document import YamlDocument
 from services.extractor_service.errors import SchemaUnavailableError
-from services.extractor_service.items import OnBadRows
 from services.extractor_service.places import logged_warnings, store_options
+from services.extractor_service.treatments import Treatments
 from zarr_fuse.errors import ZarrFuseError
 from zarr_fuse.options import resolve_options
 from zarr_fuse.schema import deserialize
@@ -34,7 +32,7 @@ class Targets:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._on_bad_rows = dict(_on_bad_rows(YamlDocument(settings.config_path).data))
+        self._treatments = Treatments(settings)
         self._store_urls: dict[Path, str | SchemaUnavailableError] = {}
 
     def target(self, metadata: ItemMetadata) -> Target:
@@ -48,7 +46,7 @@ class Targets:
             store_url=self._store_url(schema_file),
             schema_file=str(schema_file),
             node="/".join(part for part in (metadata.target_node, metadata.node_path) if part),
-            on_bad_rows=self._on_bad_rows.get(metadata.endpoint_name, "report"),
+            on_bad_rows=self._treatments.on_bad_rows(metadata.endpoint_name),
         )
 
     def _schema_file(self, metadata: ItemMetadata) -> Path:
@@ -84,12 +82,3 @@ def _with_suffix(path: Path) -> Path:
     """The file a schema's name means: names without suffix are fine."""
     candidates = [path, *(path.with_name(path.name + suffix) for suffix in SCHEMA_SUFFIXES)]
     return next((found for found in candidates if found.is_file()), path)
-
-
-def _on_bad_rows(configuration: Any) -> Iterator[tuple[str, OnBadRows]]:  # noqa: ANN401 - a YAML document
-    """What each endpoint and scraper wants; one that is wrong otherwise holds up no other."""
-    sections = configuration if isinstance(configuration, dict) else {}
-    for section in ("active_scrappers", "endpoints"):
-        for entry in sections.get(section) or ():
-            if isinstance(entry, dict):
-                yield str(entry.get("name")), "fail" if entry.get("on_bad_rows") == "fail" else "report"

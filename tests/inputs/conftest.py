@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.extractor_service.extractors import Extractors
+from packages.common.extractor_functions import Extractors
 
 INPUTS = Path(__file__).parents[2] / "inputs"
 

@@ -15,6 +15,7 @@ from pydantic import (
 
 from packages.common.cron import checked_cron
 from packages.common.keys import checked_name, normalise_node_path
+from packages.common.models.treatment_model import Treatment
 
 Name = Annotated[str, AfterValidator(checked_name)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
@@ -30,7 +31,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class Target(Section):
+class Target(Section, Treatment):
     """Where the data of an endpoint or scraper goes, and which function turns it into a frame."""
 
     name: Name
@@ -39,7 +40,6 @@ class Target(Section):
     target_node: str = ""
     extract_fn: str | None = None
     fn_module: str | None = None
-    on_bad_rows: Literal["report", "fail"] = "report"
 
     _schema_file: Path | None = PrivateAttr(None)
 
@@ -56,6 +56,8 @@ class Target(Section):
             raise ValueError("one of schema_name and schema_path is needed")
         if (self.extract_fn is None) != (self.fn_module is None):
             raise ValueError("extract_fn and fn_module come together")
+        if self.extract is not None and self.extract_fn is not None:
+            raise ValueError("extract and extract_fn exclude each other: one of them makes the table")
         self.target_node = normalise_node_path(self.target_node)
         return self
 
@@ -70,8 +72,8 @@ class Target(Section):
 
     def same_target(self, other: "Target") -> bool:
         """Whether items of both are treated alike."""
-        keys = ("schema_name", "schema_path", "target_node", "extract_fn", "fn_module", "on_bad_rows")
-        return all(getattr(self, key) == getattr(other, key) for key in keys)
+        keys = ("schema_name", "schema_path", "target_node", "extract_fn", "fn_module")
+        return all(getattr(self, key) == getattr(other, key) for key in (*keys, *Treatment.model_fields))
 
 
 RESERVED_PATHS = (

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from services.extractor_service.errors import (
+from packages.common.extractor_errors import (
     ExtractorMissingError,
     ExtractorRaisedError,
     ExtractorUnloadableError,
 )
-from services.extractor_service.extractors import Extractors, wants_bytes
+from packages.common.extractor_functions import Extractors, wants_bytes
 
 
 def write(folder: Path, name: str, text: str) -> None:

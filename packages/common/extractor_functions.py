@@ -13,9 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import structlog
-
-from services.extractor_service.errors import (
+from packages.common.extractor_errors import (
     ExtractorMissingError,
     ExtractorRaisedError,
     ExtractorUnloadableError,
@@ -23,8 +21,6 @@ from services.extractor_service.errors import (
 
 ExtractorFunction = Callable[..., Any]
 MESSAGE_LIMIT = 500  # characters of a foreign exception's text that a reason repeats
-
-log = structlog.get_logger(__name__)
 
 
 class Extractors:
@@ -53,12 +49,16 @@ class Extractors:
         return function  # type: ignore[no-any-return]
 
     def call(self, name: str, function: ExtractorFunction, *arguments: object) -> object:
-        """Run an extractor; whatever it raises becomes an `ExtractorRaisedError` that names the place."""
+        """Run an extractor; what it raises becomes an `ExtractorRaisedError` with its place.
+
+        A `MemoryError` stays one.
+        """
         try:
             with self._neighbours():
                 return function(*arguments)
+        except MemoryError:
+            raise
         except (Exception, SystemExit) as error:
-            log.warning("extractor raised", extractor=name, exc_info=True)
             raise ExtractorRaisedError(f"{name} raised {self._summary(error)}") from error
 
     def _module(self, fn_module: str | None, extract_fn: str) -> ModuleType:
@@ -69,7 +69,6 @@ class Extractors:
             with self._neighbours():
                 return importlib.import_module(f"{self._package}.{fn_module}")
         except (Exception, SystemExit) as error:
-            log.warning("extractor module cannot be loaded", module=fn_module, exc_info=True)
             raise ExtractorUnloadableError(
                 f"module {fn_module} cannot be loaded: {self._summary(error)}"
             ) from error
