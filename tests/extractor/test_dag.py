@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.extractor.site import ROOT, Site, build_s3_site, build_site, clean_environment, csv, readings
+from tests.ingress.fake_airflow import PASSWORD, running_airflow
 
 DAGS = ROOT / "services" / "extractor_service" / "dags"
 
@@ -16,10 +17,11 @@ pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.ma
 
 SCRIPT = """
 import json, os, sys
+from pathlib import Path
 
 from airflow.dag_processing.dagbag import DagBag
 
-folder, environments, told = sys.argv[1:]
+folder, steps, told = sys.argv[1:]
 bag = DagBag(dag_folder=folder, safe_mode=False)
 dag = bag.dags["ingress_processor"]
 facts = {
@@ -36,25 +38,41 @@ facts = {
 from airflow.utils.db import initdb
 
 initdb()
-runs = []
-for environment in json.loads(environments):
-    os.environ.update(environment)
-    run = dag.test()
+runs = {}
+for step in json.loads(steps):
+    os.environ.update(step["environment"])
+    for path, text in step["files"].items():
+        Path(path).write_text(text)
+    run = bag.dags[step["dag"]].test(run_conf=step["conf"])
     tasks = {f"{one.task_id}[{one.map_index}]": str(one.state) for one in run.get_task_instances()}
-    runs.append({"run_id": run.run_id, "state": str(run.state), "tasks": tasks})
+    queue = Path(step["queue"])
+    keys = sorted(path.relative_to(queue).as_posix() for path in queue.rglob("*.csv"))
+    runs[step["name"]] = {"run_id": run.run_id, "state": str(run.state), "tasks": tasks, "keys": keys}
 with open(told, "w") as target:
     json.dump(facts | {"runs": runs}, target)
 """
 
 
 class Told(NamedTuple):
-    """What one process with Airflow told: about the DAGs, about a run for each site, about an empty one."""
+    """What one process with Airflow told: about the DAGs, and about each run, with its note and its log."""
 
     facts: dict[str, Any]
     runs: dict[str, dict[str, Any]]
+    notes: dict[str, str]
+    log: str
     sites: dict[str, Site]
     good: dict[str, list[str]]
     bad: dict[str, str]
+
+
+def step(
+    name: str, site: Site, dag: str = "processor", conf: dict[str, object] | None = None, **more: Any
+) -> dict[str, Any]:
+    """One run: its DAG, the site it works on, and what is written there before."""
+    environment = site.settings_environment | more.pop("environment", {})
+    queue = str(site.folder / "queue")
+    known = {"name": name, "dag": f"ingress_{dag}", "environment": environment, "queue": queue}
+    return known | {"conf": conf or {}, "files": {}} | more
 
 
 @pytest.fixture(scope="module")
@@ -65,22 +83,48 @@ def told(tmp_path_factory: pytest.TempPathFactory, moto_url: str) -> Told:
     for name, site in sites.items():
         good[name] = [site.accept("weather", csv(0)), site.accept("river", readings(0))]
         bad[name] = site.accept("logger", {"no readings": 0})
-    order = ["s3", "file", "empty"]
-    environments = [(sites.get(name) or sites["file"]).settings_environment for name in order]
-    facts = airflow(folder, json.dumps(environments))
-    return Told(facts, dict(zip(order, facts.pop("runs"), strict=True)), sites, good, bad)
+    steps = [step("s3", sites["s3"]), step("file", sites["file"]), step("empty", sites["file"])]
+    sites["broken"] = site = build_site(folder / "broken")
+    good["broken"] = [site.accept("weather", csv(number)) for number in range(3)]
+    bad["broken"] = site.accept("strict", csv(9))
+    steps += reprocessing(site)
+    with running_airflow() as fake:
+        facts, log = airflow(folder, json.dumps(steps), fake.url)
+    notes = {path.rpartition("/")[2]: note for path, note in fake.notes.items()}
+    return Told(facts, facts.pop("runs"), notes, log, sites, good, bad)
 
 
-def airflow(folder: Path, environments: str) -> dict[str, Any]:
+def reprocessing(site: Site) -> list[dict[str, Any]]:
+    """A schema breaks, four items fail, it is mended, three are brought back, and the fourth is removed."""
+    schema = site.folder / "inputs" / "schemas" / "weather.yaml"
+    mended = schema.read_text()
+    broken = mended.replace("unit: degC", "unit: no_such_unit")
+    assert broken != mended
+    choice = {"endpoint": "weather", "since": "2020-01-01T00:00:00Z"}
+    removal = {"RETENTION_FAILED_DAYS": "0"}
+    return [
+        step("breaking", site, files={str(schema): broken}),
+        step("dry", site, "reprocess", choice | {"dry_run": True}, files={str(schema): mended}),
+        step("back", site, "reprocess", choice | {"dry_run": False}),
+        step("merged", site),
+        step("kept", site, "housekeeping", {"dry_run": True}, environment=removal),
+        step("removed", site, "housekeeping", {"dry_run": False}, environment=removal),
+    ]
+
+
+def airflow(folder: Path, steps: str, airflow_url: str) -> tuple[dict[str, Any], str]:
     home, told = folder / "home", folder / "told.json"
     finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(DAGS), environments, str(told)],
+        [sys.executable, "-c", SCRIPT, str(DAGS), steps, str(told)],
         env=clean_environment()
         | {
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW_URL": airflow_url,
+            "AIRFLOW_USERNAME": "ingress",
+            "AIRFLOW_PASSWORD": PASSWORD,
             "SWEEP_CRON": "*/5 * * * *",
         },
         cwd=folder,
@@ -89,7 +133,20 @@ def airflow(folder: Path, environments: str) -> dict[str, Any]:
         check=False,
     )
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]
-    return json.loads(told.read_text())
+    return json.loads(told.read_text()), finished.stdout + finished.stderr
+
+
+def states_of(told: Told, name: str) -> dict[str, list[str]]:
+    """Item ids by state, as they lay in the queue after a run."""
+    found: dict[str, list[str]] = {}
+    for key in told.runs[name]["keys"]:
+        state, _, item = key.removesuffix(".csv").partition("/")
+        found.setdefault(state, []).append(item)
+    return found
+
+
+def note_of(told: Told, name: str) -> str:
+    return told.notes[told.runs[name]["run_id"]]
 
 
 def test_dags_import_without_errors_or_heavy_libraries_and_say_when_they_run(told: Told) -> None:
@@ -118,7 +175,47 @@ def test_run_merges_the_good_items_and_is_not_failed_by_the_bad_one(told: Told, 
     assert site.dataset("river.yaml", "gauge")["temperature"].values[:, 0].tolist() == [0.0, 0.1, 0.2]
 
 
+@pytest.mark.parametrize("name", ["file", "s3"])
+def test_note_of_a_run_counts_the_items_and_names_those_that_failed_with_the_reason(
+    told: Told, name: str
+) -> None:
+    first, failure = note_of(told, name).split("\n\n")
+    assert first == "2 processed, 1 failed"
+    assert failure.startswith(f"{told.bad[name]}: extractor_raised: ")
+
+
+def test_log_names_every_item(told: Told) -> None:
+    for item_id in [*told.good["file"], *told.good["s3"], *told.bad.values()]:
+        assert item_id in told.log
+
+
 def test_run_over_an_empty_queue_has_nothing_to_merge(told: Told) -> None:
     run = told.runs["empty"]
     assert run["state"] == "success"
     assert run["tasks"] == {"plan[-1]": "success", "merge[-1]": "skipped", "report[-1]": "skipped"}
+
+
+def test_items_that_a_broken_schema_fails_do_not_fail_the_run(told: Told) -> None:
+    assert told.runs["breaking"]["state"] == "success"
+    assert states_of(told, "breaking") == {"failed": sorted([*told.good["broken"], told.bad["broken"]])}
+    assert "unknown unit" in note_of(told, "breaking")
+
+
+def test_dry_reprocessing_moves_nothing_and_says_what_it_would(told: Told) -> None:
+    assert states_of(told, "dry") == states_of(told, "breaking")
+    assert note_of(told, "dry") == "3 items would be accepted again"
+
+
+def test_reprocessing_brings_the_chosen_items_back_and_the_next_run_merges_them(told: Told) -> None:
+    assert states_of(told, "back") == {"accepted": told.good["broken"], "failed": [told.bad["broken"]]}
+    assert note_of(told, "back") == "3 items accepted again"
+    assert states_of(told, "merged") == {"processed": told.good["broken"], "failed": [told.bad["broken"]]}
+    temperature = told.sites["broken"].dataset("weather.yaml", "station")["temperature"].values[:, 0]
+    assert temperature.tolist() == [number + row / 10 for number in range(3) for row in range(3)]
+
+
+def test_housekeeping_removes_what_is_past_its_retention_and_only_that(told: Told) -> None:
+    assert states_of(told, "kept") == states_of(told, "merged")
+    assert note_of(told, "kept") == "2 objects would be removed"
+    assert states_of(told, "removed") == {"processed": told.good["broken"]}
+    assert note_of(told, "removed") == "2 objects removed"

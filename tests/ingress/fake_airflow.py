@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 PASSWORD = "sesame"
 
@@ -23,6 +23,7 @@ class FakeAirflow:
     tokens: set[str] = field(default_factory=set)
     logins: int = 0
     events: list[int] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
     broken_with: int | None = None
     garbage: bytes | None = None
     posted: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -45,6 +46,9 @@ class FakeAirflow:
             return 200, {"assets": [similar, *own]}
         if (method, path) == ("POST", "/base/api/v2/assets/events"):
             return self._event(body)
+        if method == "PATCH":
+            self.notes[unquote(path)] = body["note"]
+            return 200, {}
         return 404, {"detail": f"no {method} {path}"}
 
     def _login(self, body: dict[str, Any]) -> tuple[int, object]:
@@ -74,6 +78,9 @@ def running_airflow() -> Iterator[FakeAirflow]:
             self._respond()
 
         def do_POST(self) -> None:
+            self._respond()
+
+        def do_PATCH(self) -> None:
             self._respond()
 
         def _respond(self) -> None:

@@ -9,11 +9,15 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 
 from services.extractor_service.dags.assets import QUEUE
+from services.extractor_service.dags.notes import log_items, note_run, sweep_note
 
 SWEEP_CRON = os.environ.get("SWEEP_CRON") or "* * * * *"
+
+log = structlog.get_logger(__name__)
 
 
 @task
@@ -22,7 +26,10 @@ def plan() -> list[dict[str, Any]]:
     from packages.common.settings import load_settings
     from services.extractor_service.plan import plan as plan_sweep
 
-    return [part.model_dump(mode="json") for part in plan_sweep(load_settings())]
+    plans = plan_sweep(load_settings())
+    for part in plans:
+        log.info("planned", store_url=part.store_url or None, items=part.size)
+    return [part.model_dump(mode="json") for part in plans]
 
 
 @task(map_index_template="{{ store_url }}")
@@ -35,7 +42,10 @@ def merge(store_plan: dict[str, Any]) -> dict[str, Any]:
     context = get_current_context()
     context["store_url"] = store_plan["store_url"] or "no store"
     part = StorePlan.model_validate(store_plan)
-    return merge_store(load_settings(), part, dag_run_id=context["run_id"]).model_dump(mode="json")
+    log_items("taken up", (item.item_id for schema in part.schemas for item in schema.items))
+    done = merge_store(load_settings(), part, dag_run_id=context["run_id"])
+    log.info("settled", **done.counts())
+    return done.model_dump(mode="json")
 
 
 @task
@@ -44,6 +54,7 @@ def report(results: list[dict[str, Any]]) -> dict[str, Any]:
     from services.extractor_service.report import SweepReport, total
 
     done = total(SweepReport.model_validate(result) for result in results)
+    note_run(sweep_note(done))
     done.raise_for_trouble()
     return done.model_dump(mode="json")
 

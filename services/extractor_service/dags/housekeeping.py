@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+import structlog
+from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
+
+from services.extractor_service.dags.notes import NAMED_ITEMS, note_run
+
+if TYPE_CHECKING:
+    from services.extractor_service.housekeeping import Removal
 
 HOUSEKEEPING_CRON = os.environ.get("HOUSEKEEPING_CRON") or "17 3 * * *"
+
+
+log = structlog.get_logger(__name__)
+
+PARAMS = {"dry_run": Param(False, type="boolean", description="Only list what would go.")}  # noqa: FBT003
 
 
 @task
@@ -17,8 +30,20 @@ def remove() -> int:
     from services.extractor_service.housekeeping import removals
     from services.extractor_service.housekeeping import remove as remove_objects
 
-    settings = load_settings()
-    return remove_objects(settings, removals(settings))
+    settings, dry_run = load_settings(), bool(get_current_context()["params"]["dry_run"])
+    done = "would be removed" if dry_run else "removed"
+    found = told(done, removals(settings))
+    count = sum(1 for _ in found) if dry_run else remove_objects(settings, found)
+    note_run(f"{count} objects {done}")
+    return count
+
+
+def told(event: str, found: Iterable[Removal]) -> Iterator[Removal]:
+    """Pass removals on, with a line in the log for each of the first thousand."""
+    for number, one in enumerate(found):
+        if number < NAMED_ITEMS:
+            log.info(event, key=one.key, reason=one.reason)
+        yield one
 
 
 @dag(
@@ -27,6 +52,7 @@ def remove() -> int:
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    params=PARAMS,
     tags=["ingress"],
     doc_md=__doc__,
 )

@@ -11,6 +11,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from services.extractor_service.dags.assets import QUEUE
+from services.extractor_service.dags.notes import log_items, note_run
 
 PARAMS = {
     "state": Param("failed", enum=["failed", "processed"], description="Where the items are now."),
@@ -32,7 +33,11 @@ def requeue() -> list[str]:
 
     params: dict[str, Any] = dict(get_current_context()["params"])
     dry_run = params.pop("dry_run")
-    return requeue_items(load_settings(), Choice.model_validate(params), dry_run=dry_run)
+    done = "would be accepted again" if dry_run else "accepted again"
+    ids = requeue_items(load_settings(), Choice.model_validate(params), dry_run=dry_run)
+    log_items(done, ids)
+    note_run(f"{len(ids)} items {done}")
+    return ids
 
 
 @dag(
