@@ -62,6 +62,11 @@ class Target(Section, Treatment):
         return self
 
     @property
+    def is_extracted(self) -> bool:
+        """Whether payloads are something else before they are tables."""
+        return self.extract_fn is not None or self.extract is not None
+
+    @property
     def schema_file(self) -> Path:
         """The schema's file, as the loader of the configuration resolved it."""
         return self._schema_file or Path(self.schema_path or self.schema_name or "")

@@ -56,3 +56,8 @@ class Treatment(BaseModel):
     extract: Extraction | None = None
     extractor_timeout_s: float | None = Field(None, gt=0)
     extractor_memory_bytes: int | None = Field(None, gt=0)
+
+    @property
+    def bad_rows_at_merge(self) -> Literal["report", "fail"]:
+        """The same for the merge: rows that are quarantined are reported first."""
+        return "fail" if self.on_bad_rows == "fail" else "report"

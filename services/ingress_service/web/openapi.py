@@ -102,6 +102,8 @@ def _error_response(status: int) -> dict[str, Any]:
 
 def _describe(inlet: Inlet[Endpoint]) -> str:
     endpoint, schema = inlet.target, inlet.schema_at_target
+    if endpoint.extract is not None:
+        return "The payload is kept as it is; paths of the configuration make the table from its JSON."
     if endpoint.extract_fn is not None:
         return f"The payload is kept as it is; the extractor `{endpoint.extract_fn}` makes the table from it."
     if schema is None:
@@ -116,7 +118,7 @@ def _request_body(inlet: Inlet[Endpoint]) -> dict[str, Any]:
         name: {"schema": {} if name == "application/json" else {"type": "string"}} for name in SUPPORTED
     }
     schema = inlet.schema_at_target
-    if schema is not None and inlet.target.extract_fn is None:
+    if schema is not None and not inlet.target.is_extracted:
         columns = [*required_columns(schema), *optional_columns(schema)]
         content["text/csv"]["example"] = ",".join(columns) + "\n…\n"
     file_schema = {"type": "string", "format": "binary", "description": "type from the part or its file name"}

@@ -121,9 +121,9 @@ def build_scheduler(
 
     def check(scrapper: Scrapper, content_type: str, data: bytes) -> None:
         schema = inlets[scrapper.name].dataset_schema("")
-        extracted = scrapper.extract_fn is not None
+        extracted = scrapper.is_extracted
         kind = supported_type(content_type)
-        check_payload(data, kind, schema, extracted=extracted, on_bad_rows=scrapper.on_bad_rows)
+        check_payload(data, kind, schema, extracted=extracted, on_bad_rows=scrapper.bad_rows_at_merge)
 
     limits = Limits(timeout_s=settings.scrape_timeout_s, max_bytes=settings.scrape_max_bytes)
     scrappers = [inlet.target for inlet in inlets.values()]

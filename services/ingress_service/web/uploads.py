@@ -72,8 +72,8 @@ def _check(body: Body, inlet: Inlet[Endpoint], node_path: str) -> tuple[CheckRep
         body.data,
         body.content_type,
         inlet.dataset_schema(node_path),
-        extracted=endpoint.extract_fn is not None,
-        on_bad_rows=endpoint.on_bad_rows,
+        extracted=endpoint.is_extracted,
+        on_bad_rows=endpoint.bad_rows_at_merge,
     )
     return report, hashlib.sha256(body.data).hexdigest()
 
