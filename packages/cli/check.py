@@ -105,12 +105,11 @@ def _storage(settings: Settings) -> Iterator[Finding]:
 
     for subject, url in _places(settings):
         try:
-            safe = ObjectStorage(url, settings).probe()
+            lacking = ObjectStorage(url, settings).abilities().lacking
         except IngressError as error:
             yield Finding(f"{subject} {url}", str(error))
         else:
-            problem = "" if safe else "conditional creates are not safe here: two racing ones both succeed"
-            yield Finding(f"{subject} {url}", problem)
+            yield Finding(f"{subject} {url}", "; ".join(lacking))
 
 
 def _places(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from packages.common.errors import (
     StorageError,
     StorageUnavailableError,
 )
+from zarr_fuse.errors import AccessDeniedError, ZarrFuseError
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -58,3 +59,14 @@ def _storage_error(error: Exception, what: str) -> StorageError:
     if isinstance(error, REFUSED):
         return StorageError(f"{what}: {text}")
     return StorageUnavailableError(f"{what}: {text}")
+
+
+@contextmanager
+def translated_probe() -> Iterator[None]:
+    """Turn what a probe of `zarr_fuse` raises inside into a `StorageError`."""
+    try:
+        yield
+    except AccessDeniedError as error:
+        raise StorageAccessError(str(error)) from error
+    except ZarrFuseError as error:
+        raise StorageUnavailableError(str(error)) from error

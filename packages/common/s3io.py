@@ -15,14 +15,13 @@ from obstore.store import LocalStore, S3Store
 from packages.common.errors import (
     ConfigurationError,
     ObjectMissingError,
-    StorageAccessError,
-    StorageUnavailableError,
 )
 from packages.common.local_files import LocalFiles
 from packages.common.object_writer import ObjectWriter, RemoteWriter
-from packages.common.objects import ObjectInfo, object_info, translated
+from packages.common.objects import ObjectInfo, object_info, translated, translated_probe
 from packages.common.settings import Settings
-from zarr_fuse.errors import AccessDeniedError, OptionError, ZarrFuseError
+from zarr_fuse.abilities import Abilities, probe_abilities
+from zarr_fuse.errors import OptionError
 from zarr_fuse.storage import Store, open_object_store, probe_create_only
 
 Payload: TypeAlias = bytes | Path
@@ -187,12 +186,13 @@ class ObjectStorage:
 
     def probe(self, prefix: str = "probe") -> bool:
         """Whether conditional creates are safe here: exactly one of several racing ones wins."""
-        try:
+        with translated_probe():
             return probe_create_only(self._store, prefix)
-        except AccessDeniedError as error:
-            raise StorageAccessError(str(error)) from error
-        except ZarrFuseError as error:
-            raise StorageUnavailableError(str(error)) from error
+
+    def abilities(self, prefix: str = "probe") -> Abilities:
+        """What the storage can do, tried out below `prefix`; `StorageError` where nothing can be said."""
+        with translated_probe():
+            return probe_abilities(self._store, prefix)
 
 
 def _open(url: str, settings: Settings, request_s: float) -> Store:

@@ -35,7 +35,7 @@ def probe_create_only(store: Store, prefix: str) -> bool:
         with ThreadPoolExecutor(RACERS) as pool:
             return all(_one_winner(store, key, pool) for key in keys)
     finally:
-        _remove(store, keys)
+        remove(store, keys)
 
 
 def _one_winner(store: Store, key: str, pool: ThreadPoolExecutor) -> bool:
@@ -63,26 +63,29 @@ def _stored(store: Store, key: str) -> bytes | None:
     try:
         return bytes(obstore.get(store, key).bytes())
     except FileNotFoundError:
-        _plain_put(store, key)
+        plain_put(store, key)
         return None
     except (ob.BaseError, OSError) as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
-def _plain_put(store: Store, key: str) -> None:
+def plain_put(store: Store, key: str) -> None:
+    """Write an empty object, or raise what `probe_create_only` raises."""
     try:
         obstore.put(store, key, b"", use_multipart=False)
     except (ob.BaseError, OSError) as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
-def _translated(error: BaseException) -> AccessDeniedError | StorageError:
+def translated(error: BaseException) -> AccessDeniedError | StorageError:
+    """An error of obstore in this package's tree."""
     if isinstance(error, ob.PermissionDeniedError | ob.UnauthenticatedError | PermissionError):
         return AccessDeniedError(f"the storage refuses the probe: {first_line(error)}")
     return StorageError(f"the storage cannot be probed: {first_line(error)}")
 
 
-def _remove(store: Store, keys: list[str]) -> None:
+def remove(store: Store, keys: list[str]) -> None:
+    """Delete what a probe has written, as far as the storage lets it."""
     for key in keys:
         try:
             obstore.delete(store, key)

@@ -8,6 +8,7 @@ import pytest
 from packages.cli import check
 from tests.cli.runner import Cli, cli_of
 from tests.ingress.live import CONFIGURATION, USERS, write_inputs
+from zarr_fuse.abilities import Abilities
 
 
 @pytest.fixture
@@ -78,11 +79,17 @@ def test_no_users_are_worth_a_word(cli: Cli, inputs: Path, monkeypatch: pytest.M
 def test_the_probe_of_the_storage_decides(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safe: bool
 ) -> None:
-    monkeypatch.setattr("packages.common.s3io.ObjectStorage.probe", lambda *_: safe)
+    found_out = Abilities(create_only=safe, list_after_write=True, multipart=safe)
+    monkeypatch.setattr("packages.common.s3io.ObjectStorage.abilities", lambda *_: found_out)
     monkeypatch.setenv("S3_STORE_URL", "s3://elsewhere/store.zarr")
     monkeypatch.setenv("S3_QUEUE_URL", (tmp_path / "queue").as_uri())
     monkeypatch.setenv("S3_ACCESS_KEY", "key")
     monkeypatch.setenv("S3_SECRET_KEY", "secret")
     found = [finding for finding in check.findings() if finding.subject.startswith(("queue", "store"))]
     assert [finding.subject.partition(" ")[0] for finding in found] == ["queue", "store"]
-    assert {bool(finding.problem) for finding in found} == {not safe}
+    for finding in found:
+        assert [word in finding.problem for word in ("creates", "listings", "multipart")] == [
+            not safe,
+            False,
+            not safe,
+        ]
