@@ -18,6 +18,7 @@ from packages.common.errors import ConfigurationError
 from packages.common.logging_setup import configure_logging
 from packages.common.settings import Settings, load_settings
 from services.ingress_service.web.app import create_app
+from services.ingress_service.web.connections import Connection
 
 EXIT_STOPPED, EXIT_NO_PORT, EXIT_MISCONFIGURED = 0, 1, 2
 DRAIN_S = 30
@@ -57,10 +58,10 @@ def serve(app: FastAPI, settings: Settings) -> int:
 
 
 def server_config(app: FastAPI) -> uvicorn.Config:
-    """How uvicorn runs: h11, because it bounds the headers; requests in flight may finish at a stop."""
+    """How uvicorn runs: on h11, which bounds the headers; requests in flight may finish at a stop."""
     return uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_graceful_shutdown=DRAIN_S,
