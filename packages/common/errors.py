@@ -9,6 +9,8 @@
     ├── UnsupportedTypeError                   ValueError
     ├── MetadataError                          ValueError
     ├── ItemNotFoundError                      LookupError
+    ├── ItemBusyError                                                 retryable
+    ├── NotificationError                      OSError
     └── StorageError                           OSError
         ├── ObjectMissingError                 + FileNotFoundError
         ├── StorageAccessError                 + PermissionError
@@ -102,6 +104,19 @@ class ItemNotFoundError(IngressError, LookupError):
     """The queue holds no such item."""
 
     kind = "item_missing"
+
+
+class NotificationError(IngressError, OSError):
+    """A mail or webhook could not be delivered."""
+
+    kind = "notification"
+
+
+class ItemBusyError(IngressError):
+    """A sweep is moving the item, or was interrupted while it did; the next sweep ends that."""
+
+    kind = "item_busy"
+    retryable = True
 
 
 class StorageError(IngressError, OSError):

@@ -35,6 +35,17 @@ class PlannedItem(BaseModel):
     on_bad_rows: OnBadRows = "report"
     error: ItemError | None = None
     left_as: ItemState | None = None
+    requeued: int = 0
+    generation: int = 1
+
+    @property
+    def ledger_id(self) -> str:
+        """The id under which a store remembers that it merged the item."""
+        return self.item_id if self.generation == 1 else f"{self.item_id}#g{self.generation}"
+
+    def is_that_of(self, metadata: ItemMetadata) -> bool:
+        """Whether the item has not been brought back since it was planned."""
+        return self.requeued == metadata.requeued
 
     @property
     def needs_no_store(self) -> bool:

@@ -62,7 +62,7 @@ def _merge(root: Node, frames: Sequence[Extracted]) -> list[Verdict]:
     except CulpritsFoundError as found:
         return [*found.verdicts, *_merge(root, _without(frames, found.verdicts))]
     except AlreadyMergedError as error:
-        merged = [_duplicate(frame) for frame in frames if frame.item.item_id in set(error.item_ids)]
+        merged = [_duplicate(frame) for frame in frames if frame.item.ledger_id in set(error.item_ids)]
         return [*merged, *_merge(root, _without(frames, merged))] if merged else _all_fail(frames, error)
     except Exception as error:
         alone = len(frames) == 1
@@ -77,7 +77,7 @@ def _merge(root: Node, frames: Sequence[Extracted]) -> list[Verdict]:
 
 
 def _transact(root: Node, frames: Sequence[Extracted]) -> Sequence[UpdateReport]:
-    ids = [frame.item.item_id for frame in frames]
+    ids = [frame.item.ledger_id for frame in frames]
     with logged_warnings(), root.transaction(item_ids=ids) as transaction:
         refused = []
         for frame in frames:

@@ -74,7 +74,8 @@ def examine(queue: Queue, item: QueuedItem) -> Examined:
         return Examined(item, error=error)
     if metadata is None:
         return Examined(item, error=ForeignPayloadError("the payload has no metadata: nobody accepted it"))
-    return Examined(item, metadata, left_as=ItemState.FAILED if _has_failed(queue, item) else None)
+    has_failed = queue.is_left_in(item, metadata, ItemState.FAILED)  # one left in processed is in the ledger
+    return Examined(item, metadata, left_as=ItemState.FAILED if has_failed else None)
 
 
 def place(targets: Targets, examined: Examined) -> Placed:
@@ -86,7 +87,11 @@ def place(targets: Targets, examined: Examined) -> Placed:
         left_as=examined.left_as,
         error=item_error(examined.error) if examined.error else None,
     )
-    if examined.metadata is None or examined.left_as:
+    if examined.metadata is None:
+        return Placed("", "", planned)
+    found = {"requeued": examined.metadata.requeued, "generation": examined.metadata.generation}
+    planned = planned.model_copy(update=found)
+    if examined.left_as:
         return Placed("", "", planned)
     try:
         target = targets.target(examined.metadata)
@@ -111,20 +116,6 @@ def by_store(placed: Iterable[Placed]) -> list[StorePlan]:
         )
         for store_url, of_store in groupby(ordered, key=lambda one: one.store_url)
     ]
-
-
-def _has_failed(queue: Queue, item: QueuedItem) -> bool:
-    """Whether a move to `failed` was interrupted, and not a requeue from there; the newer metadata tells.
-
-    An interrupted move to `processed` shows in the ledger of the store.
-    """
-    failed = item.in_state(ItemState.FAILED)
-    if queue.storage.head(failed.payload_key) is None:
-        return False
-    accepted_at, failed_at = (queue.storage.head(one.metadata_key) for one in (item, failed))
-    if accepted_at is None or failed_at is None:
-        return accepted_at is None
-    return accepted_at.modified_at <= failed_at.modified_at
 
 
 def _waits(examined: Examined, now: datetime) -> bool:

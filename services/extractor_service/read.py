@@ -54,11 +54,13 @@ def read_item(queue: Queue, item: PlannedItem) -> Content | Verdict:
         return failure(item, None, error)
 
 
-def _content(queue: Queue, item: PlannedItem) -> Content:
+def _content(queue: Queue, item: PlannedItem) -> Content | Verdict:
     payload = queue.payload(item.queued)
     metadata = queue.metadata(item.queued)
     if metadata is None:
         raise ForeignPayloadError("the payload has no metadata: nobody accepted it")
+    if not item.is_that_of(metadata):
+        return Verdict(item, VerdictKind.GONE)
     if metadata.sha256 and hashlib.sha256(payload).hexdigest() != metadata.sha256:
         raise PayloadDamagedError("the payload's SHA-256 is not the one recorded when it was accepted")
     return Content(item, metadata, payload)

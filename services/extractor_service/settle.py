@@ -42,6 +42,8 @@ def _decided(queue: Queue, circumstances: Circumstances, verdict: Verdict) -> Se
         return Settlement(verdict.item, End.GONE)
 
     def act() -> Settlement:
+        if not _is_current(queue, verdict):
+            return Settlement(verdict.item, End.GONE)
         return settlement(verdict, _metadata(queue, verdict, circumstances.now), circumstances)
 
     return _carried_out(verdict.item, act)
@@ -84,6 +86,17 @@ def _carried_out(item: PlannedItem, act: Callable[[], Settlement]) -> Settlement
     except Exception:
         log.exception("item cannot be settled", item_id=item.item_id)
         return Settlement(item, End.UNSETTLED)
+
+
+def _is_current(queue: Queue, verdict: Verdict) -> bool:
+    """Whether the item has not been brought back since; one whose payload was read was looked at then."""
+    if verdict.metadata is not None:
+        return True
+    try:
+        metadata = queue.metadata(verdict.item.queued)
+    except MetadataError:
+        return True
+    return metadata is None or verdict.item.is_that_of(metadata)
 
 
 def _metadata(queue: Queue, verdict: Verdict, now: datetime) -> ItemMetadata:

@@ -82,17 +82,17 @@ def _merged(
         )
         yield [failure(item, None, error) for item in items]
         return
-    yield [Verdict(item, VerdictKind.DUPLICATE) for item in items if item.item_id in known]
-    contents = read(queue, (item for item in items if item.item_id not in known), settings.sweep_max_bytes)
+    yield [Verdict(item, VerdictKind.DUPLICATE) for item in items if item.ledger_id in known]
+    contents = read(queue, (item for item in items if item.ledger_id not in known), settings.sweep_max_bytes)
     with means_of(settings) as means:
         for batch in batches(extract(means, contents), settings.sweep_max_bytes):
             yield merge(root, batch)
 
 
 def _opened(settings: Settings, schema_file: Path, items: Sequence[PlannedItem]) -> tuple[Node, set[str]]:
-    """The root of the store, and the ids among the items that it holds already."""
+    """The root of the store, and those of the items' ledger ids that it holds already."""
     root = open_root(settings, schema_file)
-    return root, root.ledger.contains([item.item_id for item in items])
+    return root, root.ledger.contains([item.ledger_id for item in items])
 
 
 def _kept_apart(

@@ -7,7 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from packages.common import queue as queue_module
-from packages.common.errors import ItemNotFoundError, MetadataError, NodePathError, StorageUnavailableError
+from packages.common.errors import (
+    ItemBusyError,
+    ItemNotFoundError,
+    MetadataError,
+    NodePathError,
+    StorageUnavailableError,
+)
 from packages.common.keys import ItemState, new_item_id
 from packages.common.models.metadata_model import ItemMetadata, Outcome
 from packages.common.queue import Move, Queue
@@ -187,6 +193,28 @@ def test_requeue_starts_afresh_from_any_state(queue, state):
     assert places(queue) == [(item.item_id, ACCEPTED)]
     assert (metadata.attempts, metadata.retry_at, metadata.outcome, metadata.note) == (0, None, None, 1)
     assert len(keys(queue)) == 2
+
+
+@pytest.mark.parametrize("state", [PROCESSED, FAILED])
+def test_requeue_does_not_race_with_the_sweep_that_moves_the_item(queue, state, monkeypatch):
+    item = queue.accept(metadata_of(), b"1")
+    removals = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Queue, "_leave", lambda _, moves: removals.append(moves))
+        queue.settle([move(queue, item, state)])
+    with pytest.raises(ItemBusyError, match="is being moved"):
+        queue.requeue(queue.find(item.item_id))
+    queue._leave(removals[0])
+    queue.requeue(queue.find(item.item_id))
+    assert places(queue) == [(item.item_id, ACCEPTED)]
+
+
+@pytest.mark.parametrize(("state", "generation"), [(PROCESSED, 2), (FAILED, 1), (ACCEPTED, 1)])
+def test_only_what_was_processed_is_merged_again(queue, state, generation):
+    item = queue.accept(metadata_of(), b"1")
+    queue.settle([move(queue, item, state)])
+    metadata = queue.metadata(queue.requeue(queue.find(item.item_id)))
+    assert (metadata.requeued, metadata.generation) == (1, generation)
 
 
 def test_requeue_of_a_purged_item_says_so(queue):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import timedelta
 
 import pytest
@@ -136,24 +135,21 @@ def test_absent_configuration_stops_the_sweep_and_moves_nothing(site: Site) -> N
 
 def test_interrupted_move_to_failed_is_planned_as_such(site: Site) -> None:
     item_id = site.accept("weather", csv(0))
-    _copy(site, item_id, ItemState.FAILED, later_by=1)
+    _leave_in_failed(site, item_id)
     (one,) = plan(site.settings)
     assert (one.store_url, one.schemas[0].items[0].left_as) == ("", ItemState.FAILED)
 
 
 def test_interrupted_requeue_is_merged(site: Site) -> None:
-    item_id = site.accept("weather", csv(0))
-    _copy(site, item_id, ItemState.FAILED, later_by=-1)
+    item_id = site.accept("weather", csv(0), requeued=1)
+    _leave_in_failed(site, item_id)
     (one,) = plan(site.settings)
     assert (one.store_url != "", one.schemas[0].items[0].left_as) == (True, None)
 
 
-def _copy(site: Site, item_id: str, state: ItemState, later_by: float) -> None:
-    """Leave a copy in another state, as a move does that is cut short."""
-    for name in (f"{item_id}.csv", f"{item_id}.csv.meta.json"):
-        source = site.folder / "queue" / "accepted" / name
-        target = site.folder / "queue" / state / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
-        then = source.stat().st_mtime + later_by
-        os.utime(target, (then, then))
+def _leave_in_failed(site: Site, item_id: str) -> None:
+    """Leave a copy that was never requeued, as a move does that is cut short."""
+    (item,) = site.queue.items(ItemState.ACCEPTED)
+    failed, metadata = item.in_state(ItemState.FAILED), site.metadata(item_id)
+    site.queue.rewrite(failed, metadata.model_copy(update={"requeued": 0}))
+    site.queue.storage.copy(item.payload_key, failed.payload_key)

@@ -4,8 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from packages.common.keys import ItemState
+from packages.common.queue import Move
+from services.extractor_service import sweep as sweeping
+from services.extractor_service.plan import plan
+from services.extractor_service.report import SweepReport
 from services.extractor_service.reprocess import Choice, requeue
-from services.extractor_service.sweep import sweep
+from services.extractor_service.sweep import merge_store, sweep
 from tests.extractor.site import BEGIN, Site, csv
 
 
@@ -38,6 +43,51 @@ def test_chosen_items_are_accepted_again(
     assert all(states == ["failed"] for states in site.states().values())
     assert set(requeue(site.settings, choice)) == wanted
     assert {item_id for item_id, states in site.states().items() if states == ["accepted"]} == wanted
+
+
+def test_processed_item_is_merged_again_over_what_came_after_it(site: Site) -> None:
+    first = site.accept("weather", csv(0))
+    sweep(site.settings)
+    site.accept("weather", csv(0).replace("0.0", "9.0"))
+    sweep(site.settings)
+    for generation in (2, 3):
+        assert requeue(site.settings, Choice(state="processed", item_ids=[first])) == [first]
+        report = sweep(site.settings)
+        assert (report.processed, report.duplicates) == (1, 0)
+        assert site.metadata(first).generation == generation
+        assert site.dataset("weather.yaml", "station")["temperature"].values[0, 0] == 0.0
+        assert sweep(site.settings).counts() == dict.fromkeys(report.counts(), 0)
+
+
+def test_item_that_is_in_the_ledger_and_failed_is_not_merged_twice(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item_id = site.accept("weather", csv(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping, "settle", _nothing_settled)
+        sweep(site.settings)
+    (item,) = site.queue.items(ItemState.ACCEPTED)
+    metadata = site.metadata(item_id)
+    site.queue.settle([Move(item, metadata, ItemState.FAILED)])
+    assert requeue(site.settings, Choice(item_ids=[item_id])) == [item_id]
+    assert sweep(site.settings).duplicates == 1
+    assert site.states() == {item_id: ["processed"]}
+
+
+def _nothing_settled(*_: object) -> SweepReport:
+    return SweepReport()
+
+
+def test_plan_made_before_a_requeue_leaves_the_item_to_the_next_sweep(site: Site) -> None:
+    merged, refused = site.accept("weather", csv(0)), site.accept("weather", csv(1), schema_name="none.yaml")
+    plans = plan(site.settings)
+    sweep(site.settings)
+    assert set(requeue(site.settings, Choice(state="processed"))) == {merged}
+    assert set(requeue(site.settings, Choice(state="failed"))) == {refused}
+    for one in plans:
+        merge_store(site.settings, one)
+    assert site.states() == {merged: ["accepted"], refused: ["accepted"]}
+    assert sweep(site.settings).processed == 1
 
 
 def test_items_may_be_named(site: Site, failed: list[str]) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from packages.common.queue import Queue
+from packages.common.keys import ItemState
+from packages.common.queue import Move, Queue
 from packages.common.settings import Settings
 from services.extractor_service import sweep as sweep_module
 from services.extractor_service.plan import plan
@@ -168,7 +169,8 @@ def test_item_already_in_the_ledger_is_only_moved(site: Site) -> None:
     sweep(site.settings)
     found = site.queue.find(item_id)
     assert found is not None
-    site.queue.requeue(found)
+    again = site.metadata(item_id).model_copy(update={"outcome": None})
+    site.queue.settle([Move(found, again, ItemState.ACCEPTED)])
     report = sweep(site.settings)
     assert (report.duplicates, report.processed) == (1, 0)
     assert site.states() == {item_id: ["processed"]}

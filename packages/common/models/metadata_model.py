@@ -112,7 +112,18 @@ class ItemMetadata(BaseModel):
 
     attempts: int = 0
     retry_at: UtcTime | None = None
+    requeued: int = Field(0, ge=0)
+    generation: int = Field(1, ge=1)
     outcome: Outcome | None = None
+
+    def brought_back(self, *, merge_again: bool) -> ItemMetadata:
+        """The metadata of an item that is accepted once more.
+
+        `requeued` counts how often that happened. `generation` is part of what a store remembers of a merge: a
+        higher one makes it merge the item again.
+        """
+        afresh = {"attempts": 0, "retry_at": None, "outcome": None, "requeued": self.requeued + 1}
+        return self.model_copy(update={**afresh, "generation": self.generation + merge_again})
 
     def to_json(self) -> bytes:
         """The object as it is stored: UTF-8 JSON, times in UTC with `Z`."""

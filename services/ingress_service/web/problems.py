@@ -49,6 +49,7 @@ ANSWERS: Mapping[type[common.IngressError], Answer] = {
     common.PayloadError: Answer(406, "The body cannot be parsed"),
     errors.BodyTimeoutError: Answer(408, "The body came too slowly"),
     errors.ItemStateError: Answer(409, "The state of the item does not allow this"),
+    common.ItemBusyError: Answer(409, "The item is being moved"),
     errors.KeyBusyError: Answer(409, "The Idempotency-Key is being handled"),
     errors.BodyTooLargeError: Answer(413, "The body is too large"),
     common.PayloadTooLargeError: Answer(413, "The payload is too large for its type"),
