@@ -15,16 +15,15 @@ from datetime import UTC, datetime, timedelta
 
 from packages.common.errors import (
     IngressError,
-    ItemBusyError,
     ItemNotFoundError,
-    MetadataError,
     NodePathError,
     ObjectMissingError,
 )
 from packages.common.keys import METADATA_SUFFIX, ItemState, checked_item_id, extension_of, parse_key
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.object_writer import ObjectWriter
-from packages.common.queue_items import Move, QueuedItem, left_behind, new_item, read_metadata
+from packages.common.queue_items import Move, QueuedItem, left_behind, new_item
+from packages.common.queue_places import own_metadata, require_settled
 from packages.common.s3io import ObjectStorage, Payload
 
 __all__ = ["ABORTED_AFTER", "Move", "Queue", "QueuedItem"]
@@ -115,7 +114,7 @@ class Queue:
         """
         others = [state for state in reversed(ItemState) if state is not item.state]
         for state in (item.state, *others):
-            found = self._own_metadata(item.in_state(state))
+            found = own_metadata(self.storage, item.in_state(state))
             if found is not None:
                 return found
         return None
@@ -203,38 +202,12 @@ class Queue:
             ItemNotFoundError: it is not there.
             ItemBusyError: a sweep is moving it, and would remove what is brought back now.
         """
-        self._require_settled(item)
+        require_settled(self.storage, item)
         metadata = self.metadata(item) or ItemMetadata(item_id=item.item_id, received_at=datetime.now(UTC))
         fresh = metadata.brought_back(merge_again=item.state is ItemState.PROCESSED)
         if self.settle([Move(item, fresh, ItemState.ACCEPTED)]):
             raise ItemNotFoundError(f"{item.item_id} is not in {item.state}")
         return item.in_state(ItemState.ACCEPTED)
-
-    def _require_settled(self, item: QueuedItem) -> None:
-        """Raise `ItemBusyError` if the item is accepted, too, other than by an interrupted requeue."""
-        accepted = item.in_state(ItemState.ACCEPTED)
-        if item.state is ItemState.ACCEPTED or self.storage.head(accepted.payload_key) is None:
-            return
-        own, waiting = self._own_metadata(item), self._own_metadata(accepted)
-        if own is not None and (waiting is None or waiting.requeued <= own.requeued):
-            raise ItemBusyError(f"{item.item_id} is being moved; the next sweep ends that")
-
-    def _own_metadata(self, item: QueuedItem) -> ItemMetadata | None:
-        try:
-            return read_metadata(item, self.storage.get(item.metadata_key))
-        except ObjectMissingError:
-            return None
-
-    def is_left_in(self, item: QueuedItem, metadata: ItemMetadata, state: ItemState) -> bool:
-        """Whether a move of an accepted item to a later state was interrupted, and not a requeue from there."""
-        left = item.in_state(state)
-        if self.storage.head(left.payload_key) is None:
-            return False
-        try:
-            written = self._own_metadata(left)
-        except MetadataError:
-            return False
-        return written is not None and metadata.requeued <= written.requeued
 
     def purge(self, item: QueuedItem) -> None:
         """Remove an item; repeating it is harmless."""

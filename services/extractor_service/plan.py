@@ -12,6 +12,7 @@ from packages.common.errors import IngressError, MetadataError
 from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Queue, QueuedItem
+from packages.common.queue_places import is_left_in
 from packages.common.settings import Settings
 from services.extractor_service.errors import ForeignPayloadError, item_error
 from services.extractor_service.items import PlannedItem, SchemaPlan, StorePlan
@@ -74,7 +75,7 @@ def examine(queue: Queue, item: QueuedItem) -> Examined:
         return Examined(item, error=error)
     if metadata is None:
         return Examined(item, error=ForeignPayloadError("the payload has no metadata: nobody accepted it"))
-    has_failed = queue.is_left_in(item, metadata, ItemState.FAILED)  # one left in processed is in the ledger
+    has_failed = is_left_in(queue.storage, item, metadata, ItemState.FAILED)  # the ledger tells of processed
     return Examined(item, metadata, left_as=ItemState.FAILED if has_failed else None)
 
 

@@ -119,8 +119,8 @@ class ItemMetadata(BaseModel):
     def brought_back(self, *, merge_again: bool) -> ItemMetadata:
         """The metadata of an item that is accepted once more.
 
-        `requeued` counts how often that happened. `generation` is part of what a store remembers of a merge: a
-        higher one makes it merge the item again.
+        `requeued` counts how often that happened. `generation` is part of the id by which a store remembers a
+        merge: with a higher one it merges the item again.
         """
         afresh = {"attempts": 0, "retry_at": None, "outcome": None, "requeued": self.requeued + 1}
         return self.model_copy(update={**afresh, "generation": self.generation + merge_again})
