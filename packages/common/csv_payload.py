@@ -21,6 +21,8 @@ from packages.common.errors import EmptyPayloadError, PayloadError
 BOM = b"\xef\xbb\xbf"
 CURL_HINT = "With curl, send files by --data-binary: -d strips the line ends"
 HEADER_BYTES = 2**20
+MAX_COLUMNS = 10_000
+"""Of a table: each costs about 50 µs whatever it holds, a header of a MiB could have half a million."""
 csv.field_size_limit(2**31 - 1)  # the default of 128 KiB would refuse long geometries
 
 
@@ -74,6 +76,8 @@ def _header(data: bytes, separator: str) -> list[str]:
         names = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
     except (csv.Error, StopIteration) as error:
         raise PayloadError(f"the CSV header cannot be read: {error}", line=1) from None
+    if len(names) > MAX_COLUMNS:
+        raise PayloadError(f"the CSV has {len(names)} columns; {MAX_COLUMNS} are allowed", line=1)
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise PayloadError(f"the CSV header has the column {', '.join(map(repr, twice))} twice", line=1)

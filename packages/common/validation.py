@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from packages.common.content_types import EXTENSIONS, canonical_type, charset_of
-from packages.common.csv_payload import read_csv
+from packages.common.csv_payload import MAX_COLUMNS, read_csv
 from packages.common.errors import EmptyPayloadError, PayloadError, UnsupportedTypeError
 from packages.common.json_payload import Json, read_json, read_ndjson
 
@@ -94,6 +94,10 @@ def frame_from_json(value: Json, first_row: int = 0) -> pl.DataFrame:
             raise PayloadError(f"the columns of the JSON differ in length: {lengths}")
     else:
         columns = _columns([value] if isinstance(value, dict) else value, first_row)
+    if len(columns) > MAX_COLUMNS:
+        raise PayloadError(
+            f"the JSON has {len(columns)} columns; {MAX_COLUMNS} are allowed", hint=NESTED_HINT
+        )
     if not columns or not next(iter(columns.values())):
         raise EmptyPayloadError("the JSON holds no rows")
     return pl.DataFrame([_series(name, column, first_row) for name, column in columns.items()])

@@ -5,6 +5,7 @@ import pytest
 from packages.common.csv_payload import read_csv
 from packages.common.errors import PayloadError
 from packages.common.json_payload import read_json
+from packages.common.validation import frame_from_json
 
 
 @pytest.mark.timeout(20)
@@ -18,3 +19,12 @@ def test_one_repeated_key_among_very_many_is_found_quickly():
 def test_header_of_very_many_equal_names_is_refused_quickly():
     with pytest.raises(PayloadError, match="twice"):
         read_csv(b"," * (1 << 20) + b"\n1")
+
+
+@pytest.mark.timeout(20)
+def test_tables_of_very_many_columns_are_refused_quickly():
+    names = [f"c{number}" for number in range(100_000)]
+    with pytest.raises(PayloadError, match="100000 columns"):
+        read_csv((",".join(names) + "\n" + "," * 99_999 + "\n").encode())
+    with pytest.raises(PayloadError, match="100000 columns"):
+        frame_from_json(dict.fromkeys(names, 1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -94,7 +93,7 @@ def _credentials(header: str) -> tuple[str, str]:
     scheme, _, encoded = header.partition(" ")
     text = ""
     if scheme.lower() == "basic" and len(header) <= MAX_HEADER_BYTES:
-        with suppress(binascii.Error, UnicodeDecodeError):
+        with suppress(ValueError):
             text = base64.b64decode(encoded.strip(), validate=True).decode()
     name, colon, password = text.partition(":")
     if not colon:
