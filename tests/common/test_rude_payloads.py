@@ -17,7 +17,7 @@ def test_one_repeated_key_among_very_many_is_found_quickly():
 
 @pytest.mark.timeout(20)
 def test_header_of_very_many_equal_names_is_refused_quickly():
-    with pytest.raises(PayloadError, match="twice"):
+    with pytest.raises(PayloadError, match="columns; 10000 are allowed"):
         read_csv(b"," * (1 << 20) + b"\n1")
 
 
