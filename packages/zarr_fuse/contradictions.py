@@ -18,8 +18,12 @@ Codes = NDArray[np.int64]
 
 
 def contradicted(rows: Rows) -> Mask:
-    """Rows to drop, and told so, because a variable over fewer coordinates has other values there."""
+    """Rows to drop, and told so, because a variable over fewer coordinates has other values there.
+
+    Only rows of the same frame contradict each other.
+    """
     drop = np.zeros(len(rows), dtype=bool)
+    own = [] if rows.frames is None else [rows.frames]
     keys = {name: rows.keys(coord) for name, coord in rows.schema.COORDS.items()}
     known, components = dict[tuple[str, ...], Codes](), rows.schema.components
     for name, variable in rows.schema.VARS.items():
@@ -28,7 +32,8 @@ def contradicted(rows: Rows) -> Mask:
             continue
         along = tuple(variable.coords)
         if along not in known:
-            known[along] = _codes([column for coord in along for column in keys[coord]], len(rows))
+            labels = [column for coord in along for column in keys[coord]]
+            known[along] = _codes([*own, *labels], len(rows))
         bad = contradicting_rows(keys, known[along], has_value(variable, column), column)
         rows.reject("contradiction", variable, bad, column, _disagree(variable))
         drop |= bad
@@ -53,7 +58,7 @@ def contradicting_rows(
     if len(chosen) < 2:
         return contradicted
     own = labels[chosen]
-    whole = _codes([column[chosen] for columns in keys.values() for column in columns], len(chosen))
+    whole = _codes([own, *(column[chosen] for columns in keys.values() for column in columns)], len(chosen))
     last = _last_rows(whole)
     bad = _disagreeing(own[last], values[chosen[last]])
     contradicted[chosen] = np.isin(own, bad)

@@ -53,7 +53,9 @@ class Converted:
     missing: tuple[str, ...]
 
 
-def convert(frame: object, schema: DatasetSchema, *, on_bad_rows: str = "report") -> Converted:
+def convert(
+    frame: object, schema: DatasetSchema, *, on_bad_rows: str = "report", findings: Findings | None = None
+) -> Converted:
     """Convert a polars or pandas DataFrame by the `df_col`, `source_unit`, type and range of each variable.
 
     Null, NaN, NaT, the missing value itself and, in columns of numbers and times, the texts `NaT`, `nan` and
@@ -64,6 +66,7 @@ def convert(frame: object, schema: DatasetSchema, *, on_bad_rows: str = "report"
         frame: columns are taken by name; other columns, their order and a pandas index play no part.
         schema: of the node.
         on_bad_rows: `report`, or `fail` to refuse the frame for any finding but `column_missing`.
+        findings: where to put them, by default somewhere new.
 
     Raises:
         UpdateRefusedError: with all problems.
@@ -71,7 +74,7 @@ def convert(frame: object, schema: DatasetSchema, *, on_bad_rows: str = "report"
     """
     if on_bad_rows not in {"report", "fail"}:
         raise OptionError(f"on_bad_rows is 'report' or 'fail', not {on_bad_rows!r}")
-    work = _Conversion(Intake(frame), schema)
+    work = _Conversion(Intake(frame), schema, Findings() if findings is None else findings)
     for variable in schema.incoming:
         work.take(variable)
     problems = work.problems + (work.findings.problems() if on_bad_rows == "fail" else [])
@@ -84,7 +87,7 @@ def convert(frame: object, schema: DatasetSchema, *, on_bad_rows: str = "report"
 class _Conversion:
     intake: Intake
     schema: DatasetSchema
-    findings: Findings = field(default_factory=Findings)
+    findings: Findings
     problems: list[str] = field(default_factory=list)
     columns: dict[str, Values] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)

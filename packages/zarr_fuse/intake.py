@@ -11,7 +11,10 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from zarr_fuse.schema import DatasetSchema
+
 Column = pl.Series | NDArray[Any]
+SMALL_BYTES = 2**20  # a larger frame gains nothing by being joined with others
 _AS_TEXT = frozenset({"datetime", "mixed", "mixed-integer", "mixed-integer-float"})
 
 
@@ -49,6 +52,21 @@ class Intake:
         if self._names.count(name) > 1:
             raise ValueError("the frame has several columns of this name")
         return self._take(self._names.index(name))
+
+
+def small_in_polars(frame: object, schema: DatasetSchema) -> object:
+    """A small pandas frame as a polars one with the columns that the schema takes, if it can be one."""
+    if not isinstance(frame, pd.DataFrame) or frame.size * 8 > SMALL_BYTES or not frame.columns.is_unique:
+        return frame
+    intake = Intake(frame)
+    names = [name for name in dict.fromkeys(schema.source_to_schema_name_map) if name in intake]
+    try:
+        columns = [intake.column(name) for name in names]
+    except TypeError:
+        return frame
+    if not all(isinstance(column, pl.Series) for column in columns):
+        return frame
+    return pl.DataFrame(dict(zip(names, columns, strict=True)))
 
 
 def from_pandas(column: pd.Series[Any]) -> Column:

@@ -43,15 +43,27 @@ def whole_numbers(
     truth = dtype == np.int8 or measures_truth(target)
     if source == target:
         return _exact(column, dtype, truth=truth)
-    factor = _whole_factor(source, target)
-    if factor and isinstance(column, pl.Series):
-        wide, missing, faults = _exact(column, np.dtype("int64"), truth=truth)
-        limit = np.iinfo(np.int64).max // factor
-        if not faults and (np.abs(wide[~missing]) <= limit).all():
-            return _in_range(np.where(missing, 0, wide) * factor, missing, {}, dtype)
+    exact, known = _multiplied(column, dtype, _whole_factor(source, target), na, truth=truth)
     values, missing, faults = _floats(column, truth=truth)
     values, missing = _converted(values, missing, source, target, na)
-    return _from_floats(np.rint(values), missing, faults, dtype)
+    whole, missing, faults = _from_floats(np.rint(values), missing, faults, dtype)
+    faults = {kind: mask & ~known for kind, mask in faults.items() if (mask & ~known).any()}
+    return np.where(known, exact, whole), missing & ~known, faults
+
+
+def _multiplied(
+    column: pl.Series | NDArray[Any], dtype: np.dtype[Any], factor: int, na: np.generic | None, *, truth: bool
+) -> tuple[NDArray[Any], Mask]:
+    """Whole numbers times a whole factor, and which cells hold one whose product fits."""
+    if not factor:
+        return np.zeros(len(column), dtype), np.zeros(len(column), dtype=bool)
+    wide, missing, faults = _exact(column, np.dtype("int64"), truth=truth)
+    limits, largest = np.iinfo(dtype), np.iinfo(np.int64).max
+    lowest, highest = -(-int(limits.min) // factor), min(int(limits.max), largest) // factor
+    known = ~(missing | _any(faults, missing)) & (wide >= lowest) & (wide <= highest)
+    if na is not None:
+        known &= wide != na
+    return (np.where(known, wide, 0) * factor).astype(dtype), known
 
 
 def _whole_factor(source: Unit, target: Unit) -> int:
@@ -113,15 +125,6 @@ def _from_floats(
         fits &= values <= limits.max
     _note(faults, "not_representable", ~fits & ~missing & ~_any(faults, missing))
     return np.where(fits, values, 0).astype(dtype), missing, faults
-
-
-def _in_range(
-    values: NDArray[np.int64], missing: Mask, faults: dict[str, Mask], dtype: np.dtype[Any]
-) -> Verdicts:
-    limits = np.iinfo(dtype)
-    fits = (values >= int(limits.min)) & (values <= int(limits.max))
-    _note(faults, "not_representable", ~fits & ~missing)
-    return values.astype(dtype), missing, faults
 
 
 def _refuse_times(column: pl.Series) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,31 @@ class UpdateReport:
     def completed(self, **facts: Any) -> UpdateReport:
         """A copy with what the commit found out, such as `chunks_written`, `requests`, `snapshot`."""
         return replace(self, **facts)
+
+
+class DeferredReport(UpdateReport):
+    """The report of a frame that waits to be merged with others: reading anything of it merges them.
+
+    Args:
+        merged: merges what waits, and gives the report.
+    """
+
+    _merged: Callable[[], UpdateReport]
+
+    def __init__(self, merged: Callable[[], UpdateReport]) -> None:
+        object.__setattr__(self, "_merged", merged)
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - of any field
+        if name in _FIELDS:
+            return getattr(object.__getattribute__(self, "_merged")(), name)
+        return object.__getattribute__(self, name)
+
+    def completed(self, **facts: Any) -> UpdateReport:
+        """A copy that waits for nothing."""
+        return replace(self._merged(), **facts)
+
+
+_FIELDS = frozenset(one.name for one in fields(UpdateReport))
 
 
 @dataclass(frozen=True)
@@ -127,12 +152,49 @@ class Findings:
         """One sentence for each kind and column, as `UpdateRefusedError.problems` wants them."""
         return [batch.sentence() for batch in self._batches if batch.kind not in harmless]
 
-    def report(self, rows_in: int, rows_merged: int = 0) -> UpdateReport:
+    def report(
+        self, rows_in: int, rows_merged: int = 0, new_labels: Mapping[str, int] | None = None
+    ) -> UpdateReport:
         """The report of a frame of `rows_in` rows with these findings."""
-        return UpdateReport(rows_in, rows_merged, self.rejected(), self.counts)
+        return UpdateReport(rows_in, rows_merged, self.rejected(), self.counts, new_labels or {})
 
     def __len__(self) -> int:
         return sum(batch.count for batch in self._batches)
+
+
+class SharedFindings(Findings):
+    """Findings of frames that were joined: each goes to its own frame, with the row it has there.
+
+    Args:
+        starts: the first row of each frame among all rows, ascending, shape (frames,).
+        owners: what collects the findings of each frame.
+    """
+
+    def __init__(self, starts: NDArray[np.int64], owners: Sequence[Findings]) -> None:
+        super().__init__()
+        self._starts = starts
+        self._owners = owners
+
+    def add(
+        self,
+        kind: str,
+        column: str | None,
+        rows: ArrayLike | None = None,
+        values: object = None,
+        message: str = "",
+    ) -> None:
+        """Add findings to the frames they belong to; one of a whole column to all."""
+        if rows is None:
+            for owner in self._owners:
+                owner.add(kind, column, None, values, message)
+            return
+        numbers = np.asarray(rows, dtype=np.int64).ravel()
+        frames = np.searchsorted(self._starts, numbers, side="right") - 1
+        for frame in np.unique(frames).tolist():
+            own = np.flatnonzero(frames == frame)
+            self._owners[frame].add(
+                kind, column, numbers[own] - self._starts[frame], _taken(values, own), message
+            )
 
 
 def _taken(values: object, order: NDArray[np.intp]) -> list[Any]:

@@ -27,21 +27,24 @@ class Rows:
         columns: name → column in storage type, shape (rows,).
         numbers: the rows' numbers in the frame as passed, shape (rows,).
         findings: of the frame; `reject` adds to them.
+        frames: which of several joined frames each row comes from, shape (rows,); None for a single one.
     """
 
     schema: DatasetSchema
     columns: Mapping[str, Values]
     numbers: NDArray[np.int64]
     findings: Findings
+    frames: NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, converted: Converted) -> Rows:
-        """The rows that the conversion keeps."""
+    def of(cls, converted: Converted, starts: NDArray[np.int64] | None = None) -> Rows:
+        """The rows that the conversion keeps; `starts` are the first rows of frames that were joined."""
         numbers = np.flatnonzero(converted.keep)
         columns: Mapping[str, Values] = converted.columns
         if len(numbers) < converted.rows_in:
             columns = {name: column[numbers] for name, column in columns.items()}
-        return cls(converted.schema, columns, numbers, converted.findings)
+        frames = None if starts is None else np.searchsorted(starts, numbers, side="right") - 1
+        return cls(converted.schema, columns, numbers, converted.findings, frames)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -55,7 +58,8 @@ class Rows:
         if not dropped.any():
             return self
         columns = {name: column[~dropped] for name, column in self.columns.items()}
-        return replace(self, columns=columns, numbers=self.numbers[~dropped])
+        frames = None if self.frames is None else self.frames[~dropped]
+        return replace(self, columns=columns, numbers=self.numbers[~dropped], frames=frames)
 
     def reject(self, kind: str, variable: Variable, dropped: Mask, column: Values, message: str) -> None:
         """Find fault with some rows for what stands in a column of theirs."""

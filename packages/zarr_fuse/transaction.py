@@ -35,6 +35,8 @@ class NodeWriter:
     def update(self, frame: object, *, on_bad_rows: str | None = None) -> UpdateReport:
         """Collect the rows of a polars or pandas frame; they are stored when the transaction ends.
 
+        Small frames are converted many at once: reading a report before the end is what takes time then.
+
         Raises:
             UpdateRefusedError: the frame is refused; it adds nothing and the transaction goes on.
         """
@@ -135,12 +137,12 @@ class Transaction:
     ) -> None:
         self._active = False
         if error is not None:
-            self._store.discard()
+            self._give_up()
             return
         try:
             self._commit()
         except BaseException:
-            self._store.discard()
+            self._give_up()
             raise
 
     def collect(self, path: str, on_bad_rows: str | None, add: Callable[..., UpdateReport]) -> UpdateReport:
@@ -166,6 +168,11 @@ class Transaction:
     def owned(self, data: T) -> T:
         """The data itself, or a copy where the caller could change it before the merge runs again."""
         return unshared(data) if self._store.commits.reruns else data
+
+    def _give_up(self) -> None:
+        self._store.discard()
+        for merge in self._merges.values():
+            merge.close()
 
     def _run(self, addition: _Addition) -> UpdateReport:
         strict = self._store.options.local_logger
@@ -201,6 +208,7 @@ class Transaction:
         store = self._store
         documents: dict[str, Document] = store.missing_groups()
         for merge in self._merges.values():
+            merge.settle()
             documents |= merge.documents()
         stage = store.stage((edit for merge in self._merges.values() for edit in merge.edits()), documents)
         record = CommitRecord(

@@ -179,6 +179,12 @@ class TestUnits:
     def test_missing_lies_inside_every_range(self):
         assert not one("{unit: m, coords: x, range: {interval: [5, 6]}}", [None, np.nan, 5.0]).findings
 
+    def test_a_number_that_does_not_fit_leaves_the_others_exact(self):
+        values = ["9007199254740993", "1e18", None, "0.5", "x", "-9223372036854775808"]
+        done = one("{unit: m, source_unit: km, type: int64, coords: x}", values)
+        assert done.columns["v"].tolist()[:4] == [9007199254740993000, -(2**63), -(2**63), 500]
+        assert kinds(done) == [(1, "not_representable"), (4, "not_convertible")]
+
     def test_integer_ranges_are_exact(self):
         limit = 2**53
         done = one(f"{{type: int64, coords: x, range: {{interval: [0, {limit}]}}}}", [limit, limit + 1])
