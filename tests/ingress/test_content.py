@@ -16,7 +16,8 @@ from services.ingress_service.errors import (
     EncodingUnsupportedError,
     HeaderMalformedError,
 )
-from services.ingress_service.web.content import Declared, declared_by, verify_digests
+from services.ingress_service.web.content import Declared, declared_by
+from services.ingress_service.web.decoding import verified
 
 
 def declared(*pairs: tuple[str, str]) -> Declared:
@@ -108,9 +109,9 @@ SHA = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
 )
 def test_digests_are_verified(header: str, value: str) -> None:
     found = declared(("Content-Type", "text/csv"), (header, value))
-    verify_digests(found, BODY)
+    assert b"".join(verified(iter([BODY[:1], BODY[1:]]), found.digests)) == BODY
     with pytest.raises(DigestMismatchError):
-        verify_digests(found, BODY + b" ")
+        list(verified(iter([BODY, b" "]), found.digests))
 
 
 @pytest.mark.parametrize(

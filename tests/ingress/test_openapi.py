@@ -31,7 +31,13 @@ def test_an_upload_describes_its_bodies_headers_and_columns(document: dict[str, 
     assert operation["requestBody"]["content"]["text/csv"]["example"].startswith("E,N,value\n")
     assert "Required columns: `E`, `N`" in operation["description"]
     headers = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"}
-    assert headers == {"Content-Encoding", "Content-MD5", "Repr-Digest", "X-Request-ID"}
+    assert headers == {
+        "Content-Encoding",
+        "Content-MD5",
+        "Idempotency-Key",
+        "Repr-Digest",
+        "X-Request-ID",
+    }
     assert operation["security"] == [{"basic": []}]
     assert "Location" in operation["responses"]["202"]["headers"]
 

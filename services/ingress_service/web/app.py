@@ -17,6 +17,7 @@ from packages.common.settings import Settings
 from services.ingress_service.web import items, openapi, problems, scrapers, service_routes
 from services.ingress_service.web.access import AccessMiddleware
 from services.ingress_service.web.api import upload_router
+from services.ingress_service.web.framing import FramingMiddleware
 from services.ingress_service.web.setup import build_ingress
 
 DESCRIPTION = "Takes tabular measurements in. What is answered with 202 is stored durably and will be merged."
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.ingress = ingress
     app.state.on_accepted = ingress.wake_up.on_accepted if ingress.wake_up is not None else None
+    app.add_middleware(FramingMiddleware)
     app.add_middleware(AccessMiddleware, metrics=ingress.metrics)
     for handled in problems.ANSWERS:
         app.add_exception_handler(handled, _answer)
@@ -57,11 +59,12 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    scheduler, wake_up = app.state.ingress.scheduler, app.state.ingress.wake_up
+    scheduler, others = app.state.ingress.scheduler, (app.state.ingress.wake_up, app.state.ingress.forwarder)
     parts = [scheduler.shutdown]
-    if wake_up is not None:
-        wake_up.start()
-        parts.append(wake_up.stop)
+    for part in others:
+        if part is not None:
+            part.start()
+            parts.append(part.stop)
     scheduler.start()
     try:
         yield

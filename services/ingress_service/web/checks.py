@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import polars as pl
 
-from packages.common.validation import decode_payload, frame_from_json
+from packages.common.binary_payload import Contents
+from packages.common.payload_pieces import Part, payload_pieces
+from packages.common.validation import frame_from_json
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
+from services.ingress_service.web.arrays_check import require_arrays
+from services.ingress_service.web.samples import Sample
 from zarr_fuse.errors import UpdateRefusedError
-from zarr_fuse.frame import convert
-from zarr_fuse.report import RejectedRow
+from zarr_fuse.frame import OnBadRows, convert
+from zarr_fuse.report import Findings, RejectedRow
 from zarr_fuse.schema import DatasetSchema
 
-SAMPLE_ROWS = 1000
 FINDINGS_SHOWN = 100
 
 
@@ -35,20 +37,98 @@ def check_payload(
     schema: DatasetSchema,
     *,
     extracted: bool = False,
-    on_bad_rows: Literal["report", "fail"] = "report",
+    on_bad_rows: OnBadRows = "report",
 ) -> CheckReport:
-    """Parse a payload and compare it with the schema of its node.
+    """Check a payload that is held whole, as `PayloadCheck` does."""
+    check = PayloadCheck(content_type, schema, extracted=extracted, on_bad_rows=on_bad_rows)
+    check.feed(data)
+    return check.finish()
+
+
+class PayloadCheck:
+    """Parses a payload while it comes and compares it with the schema of its node.
 
     `extracted` says that an extractor function will make the table later: then only the syntax is checked.
-    Raises PayloadError or EmptyPayloadError (does not parse), ColumnsMissingError (names all that are
+    A `trial` converts all rows that come within `TRIAL_BYTES`, others the first thousand; both as the merge
+    does. Raises PayloadError or EmptyPayloadError (does not parse), ColumnsMissingError (names all that are
     missing), SchemaMismatchError (a column cannot be converted, or bad rows under `on_bad_rows="fail"`).
     """
-    payload = decode_payload(data, content_type)
-    if extracted or isinstance(payload, bytes):
-        return CheckReport(rows=payload.height if isinstance(payload, pl.DataFrame) else None)
-    frame = payload if isinstance(payload, pl.DataFrame) else frame_from_json(payload)
-    require_columns(frame.columns, schema)
-    return _convert_sample(frame, schema, on_bad_rows)
+
+    def __init__(
+        self,
+        content_type: str,
+        schema: DatasetSchema,
+        *,
+        extracted: bool = False,
+        on_bad_rows: OnBadRows = "report",
+        trial: bool = False,
+    ) -> None:
+        self._schema, self._extracted, self._on_bad_rows = schema, extracted, on_bad_rows
+        self._pieces = payload_pieces(content_type)
+        self._sample = Sample(trial=trial)
+        self._columns: dict[str, None] = {}
+        self._rows: int | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory taken by what waits to be parsed, and by the sample."""
+        return self._pieces.held_bytes + self._sample.held_bytes
+
+    def feed(self, data: bytes) -> None:
+        """Check the next bytes."""
+        for part in self._pieces.feed(data):
+            self._take(part)
+
+    def finish(self) -> CheckReport:
+        """Check the rest, and convert the sample."""
+        for part in self._pieces.finish():
+            self._take(part)
+        columns = list(self._columns)
+        if not self._sample.frames:
+            return CheckReport(rows=self._rows, columns=columns)
+        require_columns(columns, self._schema)
+        sample = self._sample.frame()
+        findings = self._convert(sample)
+        return CheckReport(
+            rows=self._rows,
+            columns=columns,
+            sample_rows=sample.height,
+            findings=list(findings.rejected(FINDINGS_SHOWN)),
+            finding_counts=findings.counts,
+        )
+
+    def _take(self, part: Part) -> None:
+        if isinstance(part, Contents):
+            self._take_contents(part)
+            return
+        if isinstance(part, bytes) or (self._extracted and not isinstance(part, pl.DataFrame)):
+            return
+        first_row = self._rows or 0
+        frame = part if isinstance(part, pl.DataFrame) else frame_from_json(part, first_row)
+        self._rows = first_row + frame.height
+        if self._extracted:
+            return
+        if isinstance(part, pl.DataFrame) and not first_row:
+            require_columns(frame.columns, self._schema)
+        self._columns |= dict.fromkeys(frame.columns)
+        self._sample.add(frame)
+
+    def _take_contents(self, contents: Contents) -> None:
+        self._rows = contents.rows
+        if self._extracted:
+            return
+        self._columns |= dict.fromkeys(contents.columns)
+        if contents.sample is not None:
+            require_columns(contents.columns, self._schema)
+            self._sample.add(contents.sample)
+        else:
+            require_arrays(contents, self._schema)
+
+    def _convert(self, sample: pl.DataFrame) -> Findings:
+        try:
+            return convert(sample, self._schema, on_bad_rows=self._on_bad_rows).findings
+        except UpdateRefusedError as error:
+            raise _mismatch(error) from None
 
 
 def required_columns(schema: DatasetSchema) -> list[str]:
@@ -71,23 +151,6 @@ def require_columns(columns: list[str], schema: DatasetSchema) -> None:
             f"Columns that the schema requires are missing: {shown}.",
             errors=[{"column": name, "message": "the column is missing"} for name in missing],
         )
-
-
-def _convert_sample(
-    frame: pl.DataFrame, schema: DatasetSchema, on_bad_rows: Literal["report", "fail"]
-) -> CheckReport:
-    sample = frame.head(SAMPLE_ROWS)
-    try:
-        findings = convert(sample, schema, on_bad_rows=on_bad_rows).findings
-    except UpdateRefusedError as error:
-        raise _mismatch(error) from None
-    return CheckReport(
-        rows=frame.height,
-        columns=frame.columns,
-        sample_rows=sample.height,
-        findings=list(findings.rejected(FINDINGS_SHOWN)),
-        finding_counts=findings.counts,
-    )
 
 
 def _mismatch(error: UpdateRefusedError) -> SchemaMismatchError:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,7 +15,6 @@ from packages.common.content_types import FILE_SUFFIXES, canonical_type, charset
 from packages.common.errors import UnsupportedTypeError
 from services.ingress_service.errors import (
     ContentTypeMissingError,
-    DigestMismatchError,
     EncodingUnsupportedError,
     HeaderMalformedError,
 )
@@ -123,11 +120,3 @@ def _base64(header: str, text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise HeaderMalformedError(f"{header} is not valid base64.") from None
-
-
-def verify_digests(declared: Declared, data: bytes) -> None:
-    """Compare the body as received with every digest sent; raises DigestMismatchError."""
-    for algorithm, expected in declared.digests:
-        actual = hashlib.new(algorithm, data, usedforsecurity=False).digest()
-        if not hmac.compare_digest(actual, expected):
-            raise DigestMismatchError(f"The {algorithm} digest of the body received is not the one sent.")

@@ -11,11 +11,14 @@ from packages.common.models.configuration_model import Configuration, Endpoint, 
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
+from services.ingress_service.spool_forwarder import SpoolForwarder
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
 from services.ingress_service.web.health import Readiness
+from services.ingress_service.web.idempotency import IdempotencyKeys
 from services.ingress_service.web.inlets import Inlet
+from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
 
@@ -37,7 +40,10 @@ class Ingress:
     metrics: Metrics
     readiness: Readiness
     scheduler: ScrapperScheduler
+    keeper: Keeper
+    keys: IdempotencyKeys
     wake_up: WakeUp | None = None
+    forwarder: SpoolForwarder | None = None
 
 
 def ingress_of(request: Request) -> Ingress:

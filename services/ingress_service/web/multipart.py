@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
@@ -20,37 +20,55 @@ PLAIN_TRANSFER = frozenset({"", "binary", "7bit", "8bit"})
 
 @dataclass(frozen=True)
 class FilePart:
-    """The uploaded file: content, type, and its name without folders and control characters."""
+    """The uploaded file: content as it comes, type, and name without folders and control characters."""
 
-    data: bytes
+    pieces: Iterator[bytes]
     content_type: str
     filename: str | None
 
 
-def file_part(body: bytes, boundary: bytes) -> FilePart:
-    """Parse a whole multipart body; raises MultipartMalformedError or UnsupportedTypeError."""
+def file_part(blocks: Iterator[bytes], boundary: bytes) -> FilePart:
+    """The part named `file` of a multipart body, as soon as its headers have come.
+
+    Raises, also while its pieces are read, MultipartMalformedError; UnsupportedTypeError.
+    """
     collector = _Collector(boundary)
-    view = memoryview(body)
-    try:
-        for start in range(0, len(body), SLICE_BYTES):
-            collector.parser.write(bytes(view[start : start + SLICE_BYTES]))
-        collector.parser.finalize()
-    except FormParserError:
-        raise MultipartMalformedError("The multipart body cannot be parsed.") from None
-    return collector.result()
+    slices = _slices(blocks)
+    for data in slices:
+        collector.parse(data)
+        if collector.found is not None:
+            break
+    if collector.found is None:
+        raise MultipartMalformedError(f"The multipart body holds no part named {PART!r}.")
+    filename = clean_filename(_disposition(collector.found).get(b"filename", b"").decode("latin-1"))
+    return FilePart(_pieces(collector, slices), _part_type(collector.found, filename), filename)
+
+
+def _pieces(collector: _Collector, slices: Iterator[bytes]) -> Iterator[bytes]:
+    yield from collector.taken()
+    for data in slices:
+        collector.parse(data)
+        yield from collector.taken()
+    collector.finish()
+
+
+def _slices(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        for start in range(0, len(block), SLICE_BYTES):
+            yield block[start : start + SLICE_BYTES]
 
 
 class _Collector:
-    """Callbacks of the parser: remembers the headers of the part and keeps its data."""
+    """Callbacks of the parser: remembers the headers of the part and hands its data on."""
 
     def __init__(self, boundary: bytes) -> None:
-        self._buffer = io.BytesIO()
+        self._data: list[bytes] = []
         self._name = bytearray()
         self._value = bytearray()
         self._headers: dict[str, str] = {}
-        self._found: dict[str, str] | None = None
+        self.found: dict[str, str] | None = None
         self._ended = False
-        self.parser = MultipartParser(
+        self._parser = MultipartParser(
             boundary,
             {
                 "on_part_begin": self._on_part_begin,
@@ -62,6 +80,24 @@ class _Collector:
                 "on_end": self._on_end,
             },
         )
+
+    def parse(self, data: bytes) -> None:
+        """Take the next bytes of the body."""
+        try:
+            self._parser.write(data)
+        except FormParserError:
+            raise MultipartMalformedError("The multipart body cannot be parsed.") from None
+
+    def taken(self) -> Iterator[bytes]:
+        """The data of the file that has come since the last call, as one piece if there is any."""
+        pieces, self._data = self._data, []
+        if pieces:
+            yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def finish(self) -> None:
+        """Raise MultipartMalformedError unless the body has been complete."""
+        if not self._ended:
+            raise MultipartMalformedError("The multipart body ends before its closing boundary.")
 
     def _on_part_begin(self) -> None:
         self._headers = {}
@@ -77,25 +113,17 @@ class _Collector:
             raise MultipartMalformedError(
                 f"The multipart body must hold exactly one part, named {PART!r}; it also holds {name[:40]!r}."
             )
-        if self._found is not None:
+        if self.found is not None:
             raise MultipartMalformedError(f"The multipart body holds more than one part named {PART!r}.")
         if self._headers.get("content-transfer-encoding", "").strip().lower() not in PLAIN_TRANSFER:
             raise MultipartMalformedError("A Content-Transfer-Encoding of the part is not supported.")
-        self._found = self._headers
+        self.found = self._headers
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self._buffer.write(memoryview(data)[start:end])
+        self._data.append(data[start:end])
 
     def _on_end(self) -> None:
         self._ended = True
-
-    def result(self) -> FilePart:
-        if self._found is None:
-            raise MultipartMalformedError(f"The multipart body holds no part named {PART!r}.")
-        if not self._ended:
-            raise MultipartMalformedError("The multipart body ends before its closing boundary.")
-        filename = clean_filename(_disposition(self._found).get(b"filename", b"").decode("latin-1"))
-        return FilePart(self._buffer.getvalue(), _part_type(self._found, filename), filename)
 
 
 def clean_filename(raw: str) -> str | None:

@@ -54,7 +54,7 @@ def upload_operation(inlet: Inlet[Endpoint]) -> dict[str, Any]:
                     "Location": {"schema": {"type": "string"}, "description": "state of the item"},
                     "Idempotent-Replayed": {
                         "schema": {"type": "string"},
-                        "description": "`true` where this answer was given before to the same Idempotency-Key",
+                        "description": "`true` where the same Idempotency-Key had this answer before",
                     },
                 },
             },

@@ -12,6 +12,7 @@ import structlog
 from packages.common.airflow_api import airflow_api
 from packages.common.configuration import load_configuration
 from packages.common.errors import ConfigurationError
+from packages.common.idempotency import KeyRecords
 from packages.common.models.configuration_model import Configuration, Scrapper, Target
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
@@ -20,6 +21,8 @@ from services.ingress_service.airflow_events import AirflowEvents
 from services.ingress_service.scrapper.fetch import Limits
 from services.ingress_service.scrapper.jobs import OnStored, ScrapeJob
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
+from services.ingress_service.spool import Spool
+from services.ingress_service.spool_forwarder import SpoolForwarder
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
@@ -27,7 +30,9 @@ from services.ingress_service.web.checks import check_payload
 from services.ingress_service.web.content import supported_type
 from services.ingress_service.web.context import Ingress
 from services.ingress_service.web.health import Readiness
+from services.ingress_service.web.idempotency import IdempotencyKeys
 from services.ingress_service.web.inlets import AnyTarget, Inlet, find_node
+from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
 from zarr_fuse.errors import SchemaError
@@ -63,12 +68,14 @@ def build_ingress(settings: Settings) -> Ingress:
     inlets = problems.attempt(partial(build_inlets, configuration.endpoints))
     scrapers = problems.attempt(partial(build_inlets, configuration.active_scrappers))
     airflow = problems.attempt(partial(airflow_api, settings))
+    spool = problems.attempt(partial(build_spool, settings))
     if authenticator is None or queue is None or inlets is None or scrapers is None or problems.found:
         raise ConfigurationError(problems.found)
-    gate = Gate(settings.max_upload_bytes)
+    gate = Gate(settings.max_uploads_in_flight, settings.max_bytes_in_flight)
     metrics = Metrics(gate)
     wake_up = WakeUp(AirflowEvents(airflow), metrics) if airflow is not None else None
     scheduler = build_scheduler(settings, scrapers, queue, wake_up.notify if wake_up else None)
+    keeper = Keeper(queue, spool, settings.s3_timeout_s)
     return Ingress(
         settings=settings,
         configuration=configuration,
@@ -81,8 +88,16 @@ def build_ingress(settings: Settings) -> Ingress:
         metrics=metrics,
         readiness=Readiness(queue, lambda: scheduler.alive),
         scheduler=scheduler,
+        keeper=keeper,
+        keys=IdempotencyKeys(KeyRecords(queue.storage), keeper),
         wake_up=wake_up,
+        forwarder=SpoolForwarder(spool, queue, wake_up.notify if wake_up else None) if spool else None,
     )
+
+
+def build_spool(settings: Settings) -> Spool | None:
+    """The folder that keeps uploads while the storage is away, if one is set."""
+    return Spool(settings.spool_dir, settings.spool_max_bytes) if settings.spool_dir is not None else None
 
 
 def read_configuration(settings: Settings) -> Configuration:

@@ -1,31 +1,32 @@
-"""The way of one upload: rights, node, body, checks, then two PUTs, then 202."""
+"""The way of one upload: rights, node, body with its checks, then metadata and payload, then 202."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import re
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
+from types import MappingProxyType
 
-import anyio
 import structlog
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from packages.common.errors import NodePathError, StorageUnavailableError
+from packages.common.errors import NodePathError, StorageError
 from packages.common.keys import new_item_id, normalise_node_path
 from packages.common.models.configuration_model import Endpoint
 from packages.common.models.metadata_model import ItemMetadata
 from services.ingress_service.errors import ForbiddenError
 from services.ingress_service.web.answers import ValidationReport
-from services.ingress_service.web.bodies import Body, read_body
-from services.ingress_service.web.checks import CheckReport, check_payload
+from services.ingress_service.web.checks import CheckReport
 from services.ingress_service.web.context import Ingress, OnAccepted
+from services.ingress_service.web.holding import Holder, holding
+from services.ingress_service.web.idempotency import REPLAYED, KeyedUpload
 from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.item_views import state_url
-from services.ingress_service.web.limits import MIN_STORAGE_BYTES_PER_S
+from services.ingress_service.web.receiving import Destination, Received, receive
 from services.ingress_service.web.users import User
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -43,20 +44,22 @@ async def accept(
     validate_only: bool,
 ) -> Response:
     """Check an upload in the documented order, store it and answer; every refusal is raised."""
-    if not user.may_write(inlet.target):
-        raise ForbiddenError(f"User {user.name!r} may not write endpoint {inlet.target.name!r}.")
+    endpoint = inlet.target
+    if not user.may_write(endpoint):
+        raise ForbiddenError(f"User {user.name!r} may not write endpoint {endpoint.name!r}.")
     node_path = _node_path(request, raw_path)
     inlet.dataset_schema(node_path)
-    with ingress.gate.upload() as lease:
-        body = await read_body(request, lease, ingress.bounds)
-        report, sha256 = await anyio.to_thread.run_sync(_check, body, inlet, node_path, limiter=lease.checks)
+    destination = Destination(inlet, node_path, trial=validate_only)
+    with ingress.gate.upload(None if user.unrestricted else user.name) as lease:
         if validate_only:
-            return JSONResponse(_report_document(inlet, node_path, report))
-        metadata = _metadata(request, user, inlet, node_path, body, sha256)
-        await _store(ingress, metadata, body.data)
-    request.state.item_id = metadata.item_id
-    ingress.metrics.accepted(inlet.target.name, len(body.data))
-    return _accepted(metadata.item_id, request.app.state.on_accepted)
+            received = await receive(request, lease, ingress.bounds, destination, Holder(None))
+            return JSONResponse(_report_document(inlet, node_path, received.report))
+        with ingress.keys.handling(request.headers, user.name, endpoint.name) as key:
+            identity = await _identity(endpoint, node_path, key)
+            async with holding(partial(ingress.keeper.writer, identity.item_id)) as holder:
+                received = await receive(request, lease, ingress.bounds, destination, holder)
+                metadata = _metadata(request, user, destination, identity, received, key)
+                return await _keep(request, ingress, metadata, holder, key)
 
 
 def _node_path(request: Request, raw_path: str) -> str:
@@ -66,34 +69,45 @@ def _node_path(request: Request, raw_path: str) -> str:
     return normalise_node_path(f"/{raw_path}")
 
 
-def _check(body: Body, inlet: Inlet[Endpoint], node_path: str) -> tuple[CheckReport, str]:
-    endpoint = inlet.target
-    report = check_payload(
-        body.data,
-        body.content_type,
-        inlet.dataset_schema(node_path),
-        extracted=endpoint.is_extracted,
-        on_bad_rows=endpoint.bad_rows_at_merge,
-    )
-    return report, hashlib.sha256(body.data).hexdigest()
+@dataclass(frozen=True)
+class Identity:
+    """What names an item."""
+
+    item_id: str
+    received_at: datetime
+
+
+async def _identity(endpoint: Endpoint, node_path: str, key: KeyedUpload | None) -> Identity:
+    """A new identity, or that of the item which an earlier request with the same key was to make."""
+    earlier = await key.earlier() if key is not None else None
+    if earlier is not None:
+        return Identity(earlier.item_id, earlier.received_at)
+    received_at = datetime.now(UTC)
+    return Identity(new_item_id(endpoint.name, node_path, received_at), received_at)
 
 
 def _metadata(
-    request: Request, user: User, inlet: Inlet[Endpoint], node_path: str, body: Body, sha256: str
+    request: Request,
+    user: User,
+    destination: Destination,
+    identity: Identity,
+    received: Received,
+    key: KeyedUpload | None,
 ) -> ItemMetadata:
-    endpoint, received_at = inlet.target, datetime.now(UTC)
+    endpoint = destination.inlet.target
     trace = request.headers.get("traceparent", "")
     return ItemMetadata(
-        item_id=new_item_id(endpoint.name, node_path, received_at),
-        received_at=received_at,
+        item_id=identity.item_id,
+        received_at=identity.received_at,
         endpoint_name=endpoint.name,
-        node_path=node_path,
+        node_path=destination.node_path,
         username=user.name,
-        content_type=body.content_type,
-        size_bytes=len(body.data),
-        sha256=sha256,
-        filename=body.filename,
+        content_type=received.content_type,
+        size_bytes=received.size_bytes,
+        sha256=received.sha256,
+        filename=received.filename,
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
+        idempotency_key=key.key if key is not None else None,
         schema_name=endpoint.schema_name,
         schema_path=endpoint.schema_path,
         target_node=endpoint.target_node,
@@ -102,20 +116,31 @@ def _metadata(
     )
 
 
-async def _store(ingress: Ingress, metadata: ItemMetadata, payload: bytes) -> None:
-    patience_s = 2 * ingress.settings.s3_timeout_s + len(payload) / MIN_STORAGE_BYTES_PER_S
+async def _keep(
+    request: Request, ingress: Ingress, metadata: ItemMetadata, holder: Holder, key: KeyedUpload | None
+) -> Response:
+    """Store an item and answer, or give the answer that an earlier request with the same key has had."""
+    answered = await key.answered_by(metadata) if key is not None else None
+    request.state.item_id = answered or metadata.item_id
+    if answered is not None:
+        return _accepted(answered, None, {REPLAYED: "true"})
     try:
-        async with asyncio.timeout(patience_s):
-            await ingress.queue.accept_async(metadata, payload)
-    except TimeoutError:
-        raise StorageUnavailableError("the storage did not answer in time") from None
+        await ingress.keeper.keep(metadata, holder)
+    except StorageError:
+        if key is not None:
+            await key.release()
+        raise
+    ingress.metrics.accepted(metadata.endpoint_name, holder.size_bytes)
+    return _accepted(metadata.item_id, request.app.state.on_accepted)
 
 
-def _accepted(item_id: str, on_accepted: OnAccepted | None) -> Response:
+def _accepted(
+    item_id: str, on_accepted: OnAccepted | None, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response:
     url = state_url(item_id)
     content = {"status": "accepted", "item_id": item_id, "state_url": url}
     after = BackgroundTask(_tell, on_accepted, item_id) if on_accepted is not None else None
-    return JSONResponse(content, 202, {"Location": url}, background=after)
+    return JSONResponse(content, 202, {"Location": url, **headers}, background=after)
 
 
 async def _tell(on_accepted: OnAccepted, item_id: str) -> None:

@@ -1,0 +1,102 @@
+"""Takes a body in: receives, unpacks, checks, digests and holds it, in one pass over its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+from starlette.requests import Request
+
+from packages.common.models.configuration_model import Endpoint
+from services.ingress_service.web.bodies import Arrival, Bounds, arrive
+from services.ingress_service.web.checks import CheckReport, PayloadCheck
+from services.ingress_service.web.content import Declared, declared_by
+from services.ingress_service.web.decoding import unwrapped
+from services.ingress_service.web.holding import Holder
+from services.ingress_service.web.inlets import Inlet
+from services.ingress_service.web.limits import Lease
+
+HOLD_STEP_BYTES = 1 << 20
+"""Memory that is accounted for at a time, so that small bodies need no accounting."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A payload that has come whole and passed its checks; its bytes are in the holder."""
+
+    content_type: str
+    filename: str | None
+    size_bytes: int
+    sha256: str
+    report: CheckReport
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What a payload is checked against; on `trial` more of it is, because nothing else becomes of it."""
+
+    inlet: Inlet[Endpoint]
+    node_path: str
+    trial: bool = False
+
+    def check(self, content_type: str) -> PayloadCheck:
+        """The check of a payload of this type."""
+        endpoint = self.inlet.target
+        return PayloadCheck(
+            content_type,
+            self.inlet.dataset_schema(self.node_path),
+            extracted=endpoint.is_extracted,
+            on_bad_rows=endpoint.bad_rows_at_merge,
+            trial=self.trial,
+        )
+
+
+async def receive(
+    request: Request, lease: Lease, bounds: Bounds, destination: Destination, holder: Holder
+) -> Received:
+    """Receive, unpack and check the body of `request` into `holder`.
+
+    A body of one block is handled by one of a few threads; a larger one has a thread of its own, which waits
+    for the client and for the storage, and takes turns with the others where it computes.
+    """
+    declared = declared_by(request.headers)
+    arrival = await arrive(request, lease, bounds.max_upload_bytes)
+    intake = Intake(declared, bounds, destination, holder, lease)
+    limiter = lease.checks if arrival.complete else lease.streams
+    return await anyio.to_thread.run_sync(partial(intake.take, arrival), limiter=limiter)
+
+
+@dataclass
+class Intake:
+    """One pass over the bytes of a body, in a worker thread."""
+
+    declared: Declared
+    bounds: Bounds
+    destination: Destination
+    holder: Holder
+    lease: Lease
+
+    def take(self, arrival: Arrival) -> Received:
+        """Take a body in; raises everything that a body can be refused for."""
+        limit = self.bounds.max_decompressed_bytes
+        payload = unwrapped(arrival.blocks(), self.declared, limit, complete=arrival.complete)
+        check = self.destination.check(payload.content_type)
+        digest = hashlib.sha256()
+        for piece in payload.pieces:
+            digest.update(piece)
+            with self.lease.turns:
+                check.feed(piece)
+            self.holder.write(piece, payload.content_type)
+            self._hold(check.held_bytes + self.holder.held_bytes)
+        with self.lease.turns:
+            report = check.finish()
+        return Received(
+            payload.content_type, payload.filename, self.holder.size_bytes, digest.hexdigest(), report
+        )
+
+    def _hold(self, size_bytes: int) -> None:
+        """Account for memory beyond the first block, which is accounted for already."""
+        if size_bytes > self.lease.held_bytes + HOLD_STEP_BYTES:
+            anyio.from_thread.run_sync(self.lease.hold, size_bytes)
