@@ -1,8 +1,8 @@
 """Health of one Airflow component: `airflow_health.py [--lenient] [COMPONENT]`; exit code 0 is healthy.
 
-Without a component, it is the one that this container runs. The scheduler answers for itself; the dag-processor is
-judged by the heartbeat that the API server knows of, because `airflow jobs check` costs seconds of CPU each
-time. With `--lenient`, an API server that does not answer says nothing against another component.
+Without a component, it is the one that this container runs. The scheduler answers for itself. The
+dag-processor is judged by the heartbeat that the API server knows of, because `airflow jobs check` costs
+seconds of CPU each time; with `--lenient`, an API server that does not answer says nothing against it.
 """
 
 from __future__ import annotations

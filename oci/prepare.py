@@ -1,8 +1,9 @@
-"""Before the services start: refuses example secrets, waits for the storage, makes the bucket, checks everything."""
+"""Before the services start: refuses example secrets, makes the bucket, and checks the whole installation."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,12 +20,13 @@ SECRETS = (
     "S3_SECRET_KEY",
     "BASIC_AUTH_USERS_JSON",
     "AIRFLOW_PASSWORD",
+    "AIRFLOW_ADMIN_PASSWORD",
     "POSTGRES_PASSWORD",
     "AIRFLOW__CORE__FERNET_KEY",
     "AIRFLOW__API__SECRET_KEY",
     "AIRFLOW__API_AUTH__JWT_SECRET",
 )
-EXAMPLES = ("change-me", "changeme", "example", "…")
+EXAMPLE = re.compile(r"change-?me|example(key)?$|…", re.IGNORECASE)
 WAIT_S, PAUSE_S = 120.0, 1.0
 BUCKET_IS_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "409"}
 
@@ -33,7 +35,9 @@ def main() -> int:
     """0 ready, 1 something is wrong; what it is goes to standard error."""
     left = [name for name in SECRETS if is_example(os.environ.get(name, ""))]
     if left:
-        sys.stderr.write(f"error: still an example value: {', '.join(left)}; `make compose-env` generates them\n")
+        sys.stderr.write(
+            f"error: still an example value: {', '.join(left)}; `make compose-env` generates them\n"
+        )
         return 1
     settings = load_settings()
     for bucket in buckets(settings):
@@ -43,7 +47,7 @@ def main() -> int:
 
 def is_example(value: str) -> bool:
     """Whether a secret was never filled in."""
-    return any(example in value.lower() for example in EXAMPLES)
+    return EXAMPLE.search(value) is not None
 
 
 def buckets(settings: Settings) -> list[str]:

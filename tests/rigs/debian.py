@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 INSTALL_S = 600
 
@@ -30,10 +32,12 @@ def require_packages(packages: Iterable[str], commands: Iterable[str]) -> None:
     _apt_get("install", "-y", "-qq", "--no-install-recommends", *packages)
 
 
-def _apt_get(*arguments: str) -> None:
+def _apt_get(*arguments: str, configuration: Path | None = None, folder: Path | None = None) -> None:
+    own = {"APT_CONFIG": str(configuration)} if configuration else {}
     done = subprocess.run(
         ["apt-get", *arguments],
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", **own},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=INSTALL_S,
@@ -41,3 +45,40 @@ def _apt_get(*arguments: str) -> None:
     )
     if done.returncode:
         raise RigUnavailableError(f"install-failed: apt-get {arguments[0]}: {done.stderr[-300:].strip()}")
+
+
+def private_apt(folder: Path, suite: str) -> Callable[..., None]:
+    """An apt with a state of its own for one suite, on the mirror of this machine; call it with a command.
+
+    Raises:
+        RigUnavailableError: no-apt or install-failed.
+    """
+    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+    mirror = debian_mirror()
+    if mirror is None or not keyring.exists():
+        raise RigUnavailableError("no-apt: this system has no Debian mirror to take packages from")
+    for place in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/trusted.gpg.d", "var/log/apt"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    for place in ("var/lib/apt/lists/partial", "var/lib/dpkg", "var/cache/apt/archives/partial"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    (folder / "var/lib/dpkg/status").touch()
+    (folder / "etc/apt/sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
+    options = (
+        f'Dir "{folder}";\nDir::State::status "{folder}/var/lib/dpkg/status";\nAPT::Sandbox::User "root";\n'
+    )
+    (folder / "apt.conf").write_text(options)
+
+    def apt(*arguments: str, folder: Path = folder) -> None:
+        _apt_get(*arguments, configuration=configuration, folder=folder)
+
+    configuration = folder / "apt.conf"
+    apt("update", "-qq")
+    return apt
+
+
+def debian_mirror() -> str | None:
+    """Address of the Debian archive that this machine installs from."""
+    files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    text = "\n".join(path.read_text(errors="replace") for path in files if path.is_file())
+    found = re.search(r"^(?:URIs:|deb(?: +\[[^]]*\])?) +(\S+/debian)/?(?: |$)", text, flags=re.MULTILINE)
+    return found[1] if found else None

@@ -1,0 +1,192 @@
+"""A Docker engine with Compose of the tests' own: unpacked from Debian's packages, on a socket of its own.
+
+`python -m tests.rigs.docker_engine` brings it up with stand-ins for base images, prints the environment to
+export, and stays until Ctrl-C. What it unpacks and builds is kept in `DEPLOY_RIG` (default
+/var/tmp/zarr-fuse-deploy) for the next time; bridge and packet filter rules are taken back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.rigs.debian import RigUnavailableError, private_apt, require_packages
+
+FOLDER = Path(os.environ.get("DEPLOY_RIG", "/var/tmp/zarr-fuse-deploy"))
+START_S, STOP_S, COMMAND_S = 60, 30, 900
+TABLES = ("filter", "nat")
+FOREIGN_RULE = re.compile(
+    r"-A (?:FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*(?:DOCKER|docker0|br-[0-9a-f]{12})"
+)
+
+
+@dataclass
+class DockerEngine:
+    """A running engine; commands run with its client."""
+
+    folder: Path
+    _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client needs to find this engine and its programs."""
+        paths = [str(self.folder / "root" / place) for place in ("usr/sbin", "usr/bin")]
+        return {
+            **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
+            "PATH": os.pathsep.join([*paths, "/usr/sbin", "/usr/bin", "/sbin", "/bin"]),
+            "DOCKER_HOST": f"unix://{self._run_folder}/docker.sock",
+            "DOCKER_BUILDKIT": "1",
+            "DOCKER_CONFIG": str(self.folder / "client"),
+        }
+
+    @property
+    def _run_folder(self) -> Path:
+        return self.folder / "run"
+
+    def start(self) -> None:
+        """Start the daemon and wait until it answers."""
+        self._run_folder.mkdir(parents=True, exist_ok=True)
+        programs = self.folder / "root" / "usr"
+        with (self._run_folder / "dockerd.log").open("wb") as log:
+            self._daemon = subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig", "TERM", str(programs / "sbin" / "dockerd")),
+                    *(
+                        "--data-root",
+                        str(self.folder / "data"),
+                        "--exec-root",
+                        str(self._run_folder / "exec"),
+                    ),
+                    *("--pidfile", str(self._run_folder / "docker.pid")),
+                    *("--host", self.environment["DOCKER_HOST"]),
+                    *("--userland-proxy-path", str(programs / "sbin" / "docker-proxy")),
+                    *("--init-path", str(programs / "bin" / "docker-init")),
+                    *("--default-ulimit", "nofile=20000:20000"),
+                ],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._await_answer()
+
+    def run(self, *command: str | Path, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command against the engine; a failure shows the end of its output."""
+        done = subprocess.run(
+            list(map(str, command)),
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        if check and done.returncode:
+            output = f"{done.stdout}{done.stderr}"[-4000:]
+            raise RuntimeError(f"{shlex.join(map(str, command))} ended with {done.returncode}: {output}")
+        return done
+
+    def docker(self, *arguments: str | Path, check: bool = True) -> str:
+        """Standard output of a docker command."""
+        return self.run("docker", *arguments, check=check).stdout.strip()
+
+    def stop(self) -> None:
+        """End the daemon and take back what it did to the network."""
+        if self._daemon is None:
+            return
+        self._daemon.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._daemon.wait(STOP_S)
+        if self._daemon.poll() is None:
+            self._daemon.kill()
+            self._daemon.wait()
+        for table in TABLES:
+            self._clean(table)
+        self._tool("ip", "link", "del", "docker0")
+        self._tool("iptables", "-P", "FORWARD", "ACCEPT")
+
+    def _clean(self, table: str) -> None:
+        rules = self._tool("iptables", "-t", table, "-S").splitlines()
+        for rule in rules:
+            if FOREIGN_RULE.match(rule):
+                self._tool("iptables", "-t", table, "-D", *shlex.split(rule)[1:])
+        chains = [rule.split()[1] for rule in rules if rule.startswith("-N DOCKER")]
+        for action in ("-F", "-X"):
+            for chain in chains:
+                self._tool("iptables", "-t", table, action, chain)
+
+    def _tool(self, *command: str) -> str:
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=30, check=False
+        ).stdout
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + START_S
+        while self.run("docker", "version", check=False).returncode:
+            ended = self._daemon is None or self._daemon.poll() is not None
+            if ended or time.monotonic() > deadline:
+                log = (self._run_folder / "dockerd.log").read_text(errors="replace")[-1500:]
+                raise RigUnavailableError(f"no-docker: the engine does not start here: {log}")
+            time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def running_engine() -> Iterator[DockerEngine]:
+    """An engine for the length of the block.
+
+    Raises:
+        RigUnavailableError: not-root, no-apt, install-failed, or no-docker where the kernel forbids it.
+    """
+    require_packages(("runc", "iptables", "iproute2"), ("runc", "iptables", "ip", "setpriv"))
+    unpack(FOLDER / "root")
+    engine = DockerEngine(FOLDER)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
+
+
+def unpack(root: Path) -> None:
+    """Unpack engine and Compose unless they are there; version 2 of Compose came with trixie."""
+    if (root / "complete").exists():
+        return
+    packages = root / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    for suite, names in (("bookworm", ("docker.io", "containerd")), ("trixie", ("docker-compose",))):
+        apt = private_apt(root / f"apt-{suite}", suite)
+        apt("download", *names, folder=packages)
+    for package in packages.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+    (root / "complete").touch()
+
+
+def main() -> int:
+    """Run an engine until Ctrl-C or SIGTERM."""
+    from tests.rigs.base_images import make_base_images
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with running_engine() as engine, contextlib.suppress(KeyboardInterrupt):
+            make_base_images(engine)
+            shown = ("DOCKER_HOST", "DOCKER_BUILDKIT", "PATH")
+            exports = " ".join(f"{name}={engine.environment[name]}" for name in shown)
+            sys.stdout.write(f"export {exports}\n")
+            sys.stdout.flush()
+            signal.pause()
+    except RigUnavailableError as reason:
+        sys.stderr.write(f"{reason}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
