@@ -64,6 +64,16 @@ class Settings(BaseSettings):
     max_decompressed_bytes: int = Field(
         4 * GIB, gt=0, description="largest body after its content encoding is undone"
     )
+    max_uploads_in_flight: int = Field(
+        64, gt=0, description="uploads handled at once; one user gets at most three quarters of them"
+    )
+    max_bytes_in_flight: int = Field(
+        GIB // 4, gt=0, description="memory that the uploads handled at once may fill with their bytes"
+    )
+    spool_dir: Path | None = Field(
+        None, description="local folder that keeps uploads while the storage is away; empty: they get 503"
+    )
+    spool_max_bytes: int = Field(4 * GIB, gt=0, description="payload bytes that SPOOL_DIR holds at most")
     max_attempts: int = Field(
         8, gt=0, description="how often transient trouble is retried before an item fails"
     )
