@@ -1,8 +1,8 @@
 """Small frames of one node, kept back so that many of them are converted and merged as one.
 
-What a frame costs beside its rows is a few milliseconds. So in a transaction frames wait, in their order, until
-a report of theirs is read or the transaction ends; then those of equal columns and types are joined. Every frame
-keeps its own findings, row numbers and report.
+What a frame costs beside its rows is a few milliseconds. So in a transaction frames wait, in their order,
+until a report of theirs is read or the transaction ends; then those of equal columns and types are joined.
+Every frame keeps its own findings, row numbers and report.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from zarr_fuse.pending import Pending
 from zarr_fuse.places import first_rows
 from zarr_fuse.rows import Rows, has_value, key_variables
 from zarr_fuse.schema import Coord, DatasetSchema, Variable
-from zarr_fuse.steps import Gaps
 
 Ids = NDArray[np.int64]
 

@@ -192,7 +192,7 @@ class NodeMerge:
         if self._backlog:
             try:
                 self.settle()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised by the commit
                 self._failure = error
 
     def _put_in_order(self) -> None:
