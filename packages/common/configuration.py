@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from packages.common.errors import ConfigurationError
+from packages.common.models import scrapper_model
 from packages.common.models.configuration_model import (
     Base,
     Configuration,
@@ -18,6 +19,7 @@ from packages.common.models.configuration_model import (
     ServiceSection,
     Smtp,
     Target,
+    Webhook,
 )
 from packages.common.models.treatment_model import Extraction
 from packages.common.yaml_document import Place, YamlDocument
@@ -28,13 +30,19 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "active_scrappers": Scrapper,
     "configuration": ServiceSection,
     "smtp": Smtp,
+    "webhook": Webhook,
     "base": Base,
     "extract": Extraction,
+    "headers": scrapper_model.Header,
+    "url_params": scrapper_model.UrlParam,
+    "query_params": scrapper_model.QueryParam,
+    "runs": scrapper_model.RunTimes,
+    "request": scrapper_model.RequestTemplate,
+    "render": scrapper_model.Render,
+    "iterate": scrapper_model.Iterate,
+    "auth": scrapper_model.Auth,
+    "pagination": scrapper_model.Pagination,
 }
-OTHER_FORMS = frozenset(
-    {"crons", "headers", "url_params", "dataframe_path", "dataframe_has_header"}
-    | {"runs", "request", "render", "iterate"}
-)
 SCHEMA_SUFFIXES = (".yaml", ".yml")
 
 
@@ -46,8 +54,6 @@ def load_configuration(path: Path, *, schemas_dir: Path | None = None) -> Config
     values, names or paths given twice, schemas that are not there.
     """
     document = YamlDocument(path)
-    if problems := list(_unsupported_forms(document)):
-        raise ConfigurationError(problems)
     try:
         configuration = Configuration.model_validate({} if document.data is None else document.data)
     except ValidationError as error:
@@ -56,18 +62,12 @@ def load_configuration(path: Path, *, schemas_dir: Path | None = None) -> Config
     problems = [*_repeated(document, configuration)]
     for place, target in _targets(configuration):
         problems += _bind_schema(document, place, target, schemas_dir or path.parent / "schemas")
+        if isinstance(target, Scrapper):
+            target.bind_folder(path.parent)
+            problems += _missing_frames(document, place, target)
     if problems:
         raise ConfigurationError(problems)
     return configuration
-
-
-def _unsupported_forms(document: YamlDocument) -> Iterator[str]:
-    scrappers = document.data.get("active_scrappers") if isinstance(document.data, dict) else None
-    for number, entry in enumerate(scrappers if isinstance(scrappers, list) else []):
-        for key in entry if isinstance(entry, dict) else ():
-            if key in OTHER_FORMS:
-                message = "this form of a scraper is not supported; cron, url and method are"
-                yield document.problem(("active_scrappers", number, key), message)
 
 
 def _problem(document: YamlDocument, found: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
@@ -118,6 +118,9 @@ def _bind_schema(document: YamlDocument, place: Place, target: Target, folder: P
     key = "schema_path" if target.schema_path is not None else "schema_name"
     name = target.schema_path or target.schema_name or ""
     base = document.path.parent if target.schema_path is not None else folder
+    if target.schema_path is not None:
+        name = _relative(base, target.schema_path)
+        target.schema_path = name
     found = next((file for file in _candidates(base / name) if file.is_file()), None)
     if found is None:
         return [document.problem((*place, key), f"there is no schema {name!r} in {base}")]
@@ -125,6 +128,23 @@ def _bind_schema(document: YamlDocument, place: Place, target: Target, folder: P
         return [document.problem((*place, key), f"{name!r} lies outside {folder}")]
     target.bind_schema(found)
     return []
+
+
+def _relative(base: Path, schema_path: str) -> str:
+    """The path as it is known from now on; items carry it to whoever reads their schema."""
+    first, _, rest = schema_path.partition("/")
+    if rest and first == base.absolute().name and not any(map(Path.is_file, _candidates(base / schema_path))):
+        return rest
+    return schema_path
+
+
+def _missing_frames(document: YamlDocument, place: Place, scrapper: Scrapper) -> Iterator[str]:
+    named: list[tuple[Place, str | None]] = [((), scrapper.dataframe_path)]
+    named += [(("iterate", number), one.dataframe_path) for number, one in enumerate(scrapper.iterate)]
+    for inner, path in named:
+        if path is not None and not scrapper.file(path).is_file():
+            message = f"there is no file {scrapper.file(path)}"
+            yield document.problem((*place, *inner, "dataframe_path"), message)
 
 
 def _candidates(path: Path) -> list[Path]:

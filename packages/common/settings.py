@@ -102,7 +102,15 @@ class Settings(BaseSettings):
     scrape_timeout_s: float = Field(
         60.0, gt=0, description="longest time, in seconds, that one request of a scraper takes"
     )
-    scrape_max_bytes: int = Field(256 * 2**20, gt=0, description="largest answer a scraper takes")
+    scrape_host_concurrency: int = Field(
+        4, gt=0, description="requests that the scrapers of one process have in flight to one host"
+    )
+    scrape_host_per_second: float = Field(
+        5.0, gt=0, description="requests a second that the scrapers of one process send to one host"
+    )
+    smtp_password: SecretStr | None = Field(
+        None, description="password of the mail account in the configuration, for mail about failures"
+    )
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -18,7 +18,7 @@ from services.ingress_service.scrapper.errors import (
     FetchError,
     FetchUnavailableError,
 )
-from services.ingress_service.scrapper.fetch import Answer, Limits, fetch, retrying
+from services.ingress_service.scrapper.fetch import MAX_PAUSE_S, Answer, Limits, fetch, retrying
 from services.ingress_service.scrapper.requests import FetchRequest
 from tests.ingress.scrapper_site import CSV, Site, drip, hang_up, running_site
 
@@ -77,7 +77,7 @@ def test_overload_is_retryable(site, status):
 
 @pytest.mark.parametrize(
     ("header", "asked_s"),
-    [("7", 7), ("99999", 300), ("-5", None), ("soon", None), (formatdate(0, usegmt=True), 0)],
+    [("7", 7), ("99999", 99999), ("-5", None), ("soon", None), (formatdate(0, usegmt=True), 0)],
 )
 def test_retry_after_is_read(site, header, asked_s):
     site.replies["/x"] = (503, {"Retry-After": header}, b"")
@@ -256,6 +256,11 @@ def test_final_answers_are_not_retried():
 def test_retry_after_is_honoured():
     _, pauses, _ = attempts(LIMITS, [FetchUnavailableError("429", retry_after_s=17), "ok"])
     assert pauses == [17]
+
+
+def test_a_host_that_wants_to_be_left_alone_for_long_is_not_asked_again():
+    trouble = FetchUnavailableError("429", retry_after_s=MAX_PAUSE_S + 1)
+    assert attempts(LIMITS, [trouble, "ok"]) == (1, [], "failed")
 
 
 def test_stopping_ends_retries_at_once():

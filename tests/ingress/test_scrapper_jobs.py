@@ -14,6 +14,7 @@ from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from packages.common.validation import decode_payload
+from services.ingress_service.scrapper.dialects import read_job
 from services.ingress_service.scrapper.fetch import Limits
 from services.ingress_service.scrapper.jobs import ScrapeJob
 from services.ingress_service.scrapper.requests import FetchRequest, item_id_of, public_url, render
@@ -43,10 +44,11 @@ def scraper(site: Site, path: str = "/data.csv", **more) -> Scrapper:
 
 def check(_scrapper, content_type, data):
     decode_payload(data, content_type)
+    return content_type
 
 
 def run(queue, scrapper, fired_at=FIRED):
-    (done,) = ScrapeJob(queue, check, LIMITS).run(scrapper, fired_at)
+    (done,) = ScrapeJob(queue, check, LIMITS).run(read_job(scrapper), fired_at).runs
     return done
 
 
@@ -75,7 +77,7 @@ def test_replicas_firing_together_make_one_item(site, queue):
     def replica():
         job = ScrapeJob(queue, check, LIMITS)
         start.wait()
-        states.append(job.run(scraper(site), FIRED)[0].state)
+        states.append(job.run(read_job(scraper(site)), FIRED).runs[0].state)
 
     threads = [threading.Thread(target=replica) for _ in range(4)]
     for thread in threads:
@@ -94,31 +96,35 @@ def test_another_firing_makes_another_item(site, queue):
 
 def test_item_ids_depend_on_scraper_time_and_request(site):
     base = scraper(site)
-    request = render(base)[0]
+    request = render(read_job(base), FIRED)[0]
     ids = {
-        item_id_of(base, FIRED, request),
-        item_id_of(scraper(site, name="moon"), FIRED, request),
-        item_id_of(base, FIRED + timedelta(seconds=1), request),
-        item_id_of(base, FIRED, FetchRequest(request.url + "?x")),
-        item_id_of(base, FIRED, FetchRequest(request.url, headers=(("a", "b"),))),
+        item_id_of("sun", FIRED, request),
+        item_id_of("moon", FIRED, request),
+        item_id_of("sun", FIRED + timedelta(seconds=1), request),
+        item_id_of("sun", FIRED, FetchRequest(request.url + "?x")),
+        item_id_of("sun", FIRED, FetchRequest(request.url, headers=(("a", "b"),))),
+        item_id_of("sun", FIRED, FetchRequest(request.url, dataframe_row={"site": 1})),
+        item_id_of("sun", FIRED, FetchRequest(request.url, method="POST", body=b"x")),
     }
-    assert len(ids) == 5
-    assert item_id_of(base, FIRED, request) == item_id_of(base, FIRED.astimezone(), FetchRequest(request.url))
+    assert len(ids) == 7
+    same = item_id_of("sun", FIRED.astimezone(), FetchRequest(request.url))
+    assert item_id_of("sun", FIRED, request) == same
 
 
 def test_item_ids_are_the_same_in_every_process():
     fixed = Scrapper(name="sun", schema_name="s", cron="* * * * *", url="https://sun.example/x")
-    assert item_id_of(fixed, FIRED, render(fixed)[0]) == "sun/20261120T081500_b14d59605db8"
+    assert item_id_of("sun", FIRED, render(read_job(fixed), FIRED)[0]) == "sun/20261120T081500_b14d59605db8"
 
 
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        ((404, {}, b""), "fetch"),
+        ((404, {}, b""), "fetch_not_found"),
+        ((403, {}, b""), "fetch"),
         ((200, {"Content-Type": "text/csv"}, b"a,b\n1\n"), "payload"),
         ((200, {"Content-Type": "text/csv"}, b""), "payload_empty"),
         ((200, {"Content-Type": "text/html"}, b"<html>"), "unsupported_type"),
-        ((200, {}, CSV), "unsupported_type"),
+        ((200, {}, CSV), "payload"),
         ((200, {"Content-Type": "text/csv"}, b"x" * 10_001), "fetch_too_large"),
     ],
 )
@@ -173,7 +179,7 @@ def test_an_unexpected_error_is_reported_and_logged(site, queue):
     def broken(*_args):
         raise RuntimeError("hidden detail")
 
-    (done,) = ScrapeJob(queue, broken, LIMITS).run(scraper(site), FIRED)
+    (done,) = ScrapeJob(queue, broken, LIMITS).run(read_job(scraper(site)), FIRED).runs
     assert (done.state, done.kind) == ("failed", "internal")
     assert "hidden" not in done.reason
 
@@ -185,7 +191,7 @@ def test_checks_get_what_will_be_stored(site, queue):
         seen.append((scrapper.name, content_type, data))
         raise PayloadError("row 3 is odd", line=4)
 
-    (done,) = ScrapeJob(queue, refusing, LIMITS).run(scraper(site), FIRED)
+    (done,) = ScrapeJob(queue, refusing, LIMITS).run(read_job(scraper(site)), FIRED).runs
     assert seen == [("sun", "text/csv", CSV)]
     assert done.reason == "row 3 is odd (line 4)"
 

@@ -1,18 +1,34 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from apscheduler.triggers.interval import IntervalTrigger
 
+from packages.common.errors import StorageUnavailableError
 from packages.common.models.configuration_model import Scrapper
-from services.ingress_service.scrapper import scheduler as scheduler_module
-from services.ingress_service.scrapper.jobs import Run
-from services.ingress_service.scrapper.scheduler import ScrapperScheduler
-from services.ingress_service.scrapper.triggers import last_fire_time, trigger_of
+from packages.common.s3io import ObjectStorage
+from packages.common.settings import Settings
+from services.ingress_service.scrapper.dialects import read_job
+from services.ingress_service.scrapper.history import Firing, Run
+from services.ingress_service.scrapper.records import Records
+from services.ingress_service.scrapper.schedule import due, fire_times, schedules_at, trigger_of
+from services.ingress_service.scrapper.scheduler import ScrapperScheduler, WakeTrigger
 
 FRIDAY = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+
+
+class Clock:
+    """A time that stands still until a test moves it."""
+
+    def __init__(self, now: datetime = FRIDAY) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 class FakeJob:
@@ -24,19 +40,29 @@ class FakeJob:
         self.hold = threading.Event()
         self.hold.set()
         self.stopped = False
+        self.state = "accepted"
+        self.during = lambda: None
 
-    def run(self, scrapper, fired_at):
-        self.ran.append((scrapper.name, fired_at))
+    def run(self, job, fired_at, record=None, on_progress=None):
+        self.ran.append((job.name, fired_at))
         self.done.set()
         self.hold.wait(10)
-        return [Run(scrapper.name, fired_at, "failed", "sun/x", fired_at, "fetch", "status 404")]
+        self.during()
+        run = Run(scrapper=job.name, fired_at=fired_at, finished_at=fired_at, state=self.state, key="k")
+        return Firing(fired_at=fired_at, finished_at=fired_at, runs=[run], complete=not self.stopped)
 
     def stop(self):
         self.stopped = True
 
+    @property
+    def times(self) -> list[datetime]:
+        return [time for _, time in self.ran]
 
-def scraper(name="sun", cron="*/15 * * * *") -> Scrapper:
-    return Scrapper(name=name, schema_name="s", cron=cron, url=f"https://{name}.example/x?key=hidden")
+
+def scraper(name="sun", cron="*/15 * * * *", **more):
+    keys = {"cron": cron} if cron else {}
+    url = {} if "request" in more else {"url": f"https://{name}.example/x?key=hidden"}
+    return read_job(Scrapper(name=name, schema_name="s", **keys, **url, **more))
 
 
 @pytest.fixture
@@ -45,19 +71,40 @@ def job():
 
 
 @pytest.fixture
-def start(job):
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = f"memory://{uuid.uuid4().hex}"
+    return Records(ObjectStorage(url, Settings(s3_queue_url=url)))
+
+
+@pytest.fixture
+def build(job, clock, records):
     started = []
 
-    def start(*scrappers):
-        scheduler = ScrapperScheduler(scrappers, job)
-        scheduler.start()
+    def build(*jobs):
+        scheduler = ScrapperScheduler(jobs, job, records, clock=clock)
         started.append(scheduler)
         return scheduler
 
-    yield start
+    yield build
     job.hold.set()
     for scheduler in started:
         scheduler.shutdown()
+
+
+@pytest.fixture
+def start(build):
+    def start(*jobs):
+        scheduler = build(*jobs)
+        scheduler.start()
+        return scheduler
+
+    return start
 
 
 def next_times(cron, count=3, after=FRIDAY):
@@ -85,36 +132,172 @@ def test_schedules_mean_what_cron_means(cron, times):
     assert next_times(cron) == times
 
 
-@pytest.mark.parametrize(
-    ("cron", "second", "expected"),
-    [
-        ("*/15 * * * *", 0, FRIDAY),
-        ("*/15 * * * *", 59, FRIDAY),
-        ("* * * * *", 130, FRIDAY + timedelta(minutes=2)),
-        ("*/15 * * * *", 299, FRIDAY),
-        ("*/15 * * * *", 301, None),
-        ("0 6 * * *", 0, None),
-    ],
-)
-def test_fire_time_is_found_from_the_schedule_not_from_the_clock(cron, second, expected):
-    now = FRIDAY + timedelta(seconds=second)
-    assert last_fire_time(cron, now, timedelta(minutes=5)) == expected
+def test_fire_times_follow_the_clocks_of_the_time_zone():
+    job = scraper(cron="30 2 * * *", timezone="Europe/Prague")
+    spring = datetime(2026, 3, 28, 0, 0, tzinfo=UTC)
+    days = [
+        time.astimezone(ZoneInfo("Europe/Prague")).strftime("%d %H:%M") for time in _first(job, spring, 3)
+    ]
+    assert days[0] == "28 02:30"
+    assert days[-1] in {"30 02:30", "31 02:30"}  # the night of the 29th has no half past two
+
+
+def _first(job, after, count):
+    times = fire_times(job, after)
+    return [next(times) for _ in range(count)]
+
+
+def test_several_schedules_fire_in_order_and_together_once():
+    job = scraper(cron=None, crons=["0 9 * * *", "*/30 8,9 * * *"])
+    assert [f"{time:%H:%M}" for time in _first(job, FRIDAY, 4)] == ["08:30", "09:00", "09:30", "08:00"]
+    assert len(schedules_at(job, datetime(2026, 11, 20, 9, tzinfo=UTC))) == 1
+
+
+def test_each_run_keeps_its_own_variables():
+    runs = [{"cron": "0 20 * * *", "set": {"time": "00"}}, {"cron": "0 21 * * *", "set": {"time": "06"}}]
+    job = scraper(cron=None, runs=runs, request={"url": "https://x.example/{time}"})
+    evening = datetime(2026, 11, 20, 20, tzinfo=UTC)
+    assert [one.values for one in schedules_at(job, evening)] == [{"time": "00"}]
+    assert [one.values for one in schedules_at(job, evening + timedelta(hours=1))] == [{"time": "06"}]
+    assert len(schedules_at(job, evening + timedelta(minutes=1))) == 2  # by hand: all of them
+
+
+def test_what_is_due_late_and_coalesced():
+    found = due(scraper(cron="* * * * *", grace_s=120), FRIDAY, FRIDAY + timedelta(minutes=5))
+    assert found.run == (FRIDAY + timedelta(minutes=5),)
+    late = [FRIDAY + timedelta(minutes=minute) for minute in (1, 2)]
+    coalesced = [FRIDAY + timedelta(minutes=minute) for minute in (3, 4)]
+    assert found.missed == tuple(
+        [(time, "late") for time in late] + [(time, "coalesced") for time in coalesced]
+    )
+
+
+def test_without_coalescing_every_timely_firing_runs():
+    found = due(scraper(cron="* * * * *", coalesce=False), FRIDAY, FRIDAY + timedelta(minutes=3))
+    assert found.run == tuple(FRIDAY + timedelta(minutes=minute) for minute in (1, 2, 3))
+    assert found.missed == ()
+
+
+def test_runs_with_other_variables_are_not_coalesced():
+    runs = [{"cron": "0 * * * *", "set": {"part": "a"}}, {"cron": "1 * * * *", "set": {"part": "b"}}]
+    job = scraper(cron=None, runs=runs, request={"url": "https://x.example/{part}"})
+    hour = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    assert due(job, FRIDAY, hour + timedelta(minutes=2)).run == (hour, hour + timedelta(minutes=1))
+
+
+def test_a_wake_up_comes_within_the_jitter():
+    plain, shaken = WakeTrigger(scraper()), WakeTrigger(scraper(jitter_s=60))
+    assert plain.get_next_fire_time(None, FRIDAY) == FRIDAY + QUARTER
+    delays = {(shaken.get_next_fire_time(None, FRIDAY) - FRIDAY - QUARTER).total_seconds() for _ in range(50)}
+    assert 0 <= min(delays) < max(delays) <= 60
+
+
+def test_a_wake_up_runs_what_is_due_with_the_time_of_the_schedule(build, job, clock):
+    scheduler = build(scraper())
+    scheduler.wake("sun")
+    assert job.ran == []
+    clock.now = FRIDAY + QUARTER + timedelta(seconds=42)
+    scheduler.wake("sun")
+    scheduler.wake("sun")
+    assert job.ran == [("sun", FRIDAY + QUARTER)]
+
+
+def test_windows_missed_while_nothing_ran_are_seen_and_filled(build, job, clock):
+    build(scraper()).wake("sun")
+    clock.now = FRIDAY + timedelta(hours=1, minutes=1)
+    later = build(scraper())
+    later.wake("sun")
+    (status,) = later.status()
+    assert job.times == [FRIDAY + 4 * QUARTER]
+    assert [one.fired_at for one in status.missed] == [FRIDAY + number * QUARTER for number in (1, 2, 3)]
+    assert {one.reason for one in status.missed} == {"late"}
+    windows = later.windows("sun")
+    assert [firing.fired_at for firing in later.backfill("sun", windows[:2])] == windows[:2]
+    assert [one.fired_at for one in later.status()[0].missed] == windows[2:]
+    assert later.status()[0].firings[0].triggered_by == "backfill"
+
+
+def test_windows_may_be_asked_for_by_time(build):
+    scheduler = build(scraper())
+    assert scheduler.windows("sun", FRIDAY - timedelta(hours=1), FRIDAY - QUARTER) == [
+        FRIDAY - number * QUARTER for number in (4, 3, 2, 1)
+    ]
+
+
+def test_a_start_within_the_grace_time_catches_up(build, job, clock):
+    build(scraper()).wake("sun")
+    clock.now = FRIDAY + QUARTER + timedelta(minutes=4)
+    build(scraper()).wake("sun")
+    assert job.times == [FRIDAY + QUARTER]
+
+
+def test_a_firing_that_a_stop_cut_short_is_taken_up_again(build, job, clock):
+    scheduler = build(scraper())
+    scheduler.wake("sun")
+    clock.now = FRIDAY + QUARTER
+    job.during = job.stop
+    scheduler.wake("sun")
+    job.stopped, job.during = False, lambda: None
+    build(scraper()).wake("sun")
+    assert job.times == [FRIDAY + QUARTER] * 2
+    assert scheduler.status()[0].missed == ()
+
+
+def test_what_becomes_due_during_a_firing_follows_at_once(build, job, clock):
+    scheduler = build(scraper())
+    scheduler.wake("sun")
+    clock.now = FRIDAY + QUARTER
+
+    def slow():
+        clock.now, job.during = clock.now + QUARTER, lambda: None
+
+    job.during = slow
+    scheduler.wake("sun")
+    assert job.times == [FRIDAY + QUARTER, FRIDAY + 2 * QUARTER]
+
+
+def test_another_schedule_misses_nothing_of_its_past(build, clock):
+    build(scraper()).wake("sun")
+    clock.now = FRIDAY + timedelta(hours=5)
+    scheduler = build(scraper(cron="* * * * *"))
+    scheduler.wake("sun")
+    assert scheduler.status()[0].missed == ()
+
+
+def test_a_storage_out_of_reach_holds_no_scraper_up(build, job, clock, records, monkeypatch):
+    scheduler = build(scraper())
+    scheduler.wake("sun")
+
+    def refuse(*_args):
+        raise StorageUnavailableError("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(records._storage, "get", refuse)
+        patched.setattr(records._storage, "put", refuse)
+        for _ in range(2):
+            clock.now += QUARTER
+            scheduler.wake("sun")
+    assert job.times == [FRIDAY + QUARTER, FRIDAY + 2 * QUARTER]
+    clock.now += QUARTER
+    scheduler.wake("sun")
+    firings = Records(records._storage).read("sun").firings
+    assert [one.fired_at for one in firings] == job.times
 
 
 def test_status_before_any_run(start):
     (status,) = start(scraper()).status()
     assert (status.name, status.cron, status.url) == ("sun", "*/15 * * * *", "https://sun.example/x")
-    assert (status.running, status.last_runs) == (False, ())
-    assert datetime.now(UTC) < status.next_run_at <= datetime.now(UTC) + timedelta(minutes=15)
+    assert (status.running, status.last_runs, status.missed) == (False, (), ())
+    assert status.next_run_at == FRIDAY + QUARTER
 
 
-def test_run_now_runs_and_is_remembered(start, job):
+def test_run_now_runs_and_is_remembered(start, job, clock):
+    clock.now = FRIDAY + timedelta(microseconds=5)
     scheduler = start(scraper("sun"), scraper("moon"))
-    (done,) = scheduler.run_now("moon")
-    assert abs(done.fired_at - datetime.now(UTC)) < timedelta(seconds=5)
-    assert done.fired_at.microsecond == 0
-    assert job.ran == [("moon", done.fired_at)]
-    assert {status.name: status.last_runs for status in scheduler.status()} == {"sun": (), "moon": (done,)}
+    done = scheduler.run_now("moon")
+    assert job.ran == [("moon", FRIDAY)]
+    last = {status.name: list(status.last_runs) for status in scheduler.status()}
+    assert last == {"sun": [], "moon": done.runs}
     with pytest.raises(KeyError):
         scheduler.run_now("mars")
 
@@ -131,19 +314,28 @@ def test_a_running_scraper_says_so(start, job):
     assert not scheduler.status()[0].running
 
 
-def test_the_schedule_fires_with_its_own_time(start, job, monkeypatch):
-    soon = datetime.now(UTC) + timedelta(milliseconds=100)
-    monkeypatch.setattr(
-        scheduler_module, "trigger_of", lambda _cron: IntervalTrigger(hours=1, start_date=soon)
-    )
-    monkeypatch.setattr(scheduler_module, "last_fire_time", lambda cron, now, within: FRIDAY)
-    start(scraper())
-    assert job.done.wait(5)
-    assert job.ran == [("sun", FRIDAY)]
+def test_the_scheduler_wakes_scrapers_by_itself_and_slow_ones_delay_no_other(job, records):
+    slow_then_fast = [scraper(f"slow{number}", cron="* * * * *") for number in range(4)]
+    job.hold.clear()
+    names = [one.name for one in slow_then_fast]
+    for name in names:
+        records.update(name, lambda record: record.model_copy(
+            update={"schedule": "* * * * *", "settled_until": datetime.now(UTC) - timedelta(minutes=2)}
+        ))  # fmt: skip
+    scheduler = ScrapperScheduler(slow_then_fast, job, records)
+    scheduler.start()
+    deadline = threading.Event()
+    for _ in range(100):
+        if {name for name, _ in job.ran} == set(names):
+            break
+        deadline.wait(0.02)
+    assert {name for name, _ in job.ran} == set(names)
+    job.hold.set()
+    scheduler.shutdown()
 
 
-def test_alive_from_start_to_shutdown(job):
-    scheduler = ScrapperScheduler([scraper()], job)
+def test_alive_from_start_to_shutdown(job, records):
+    scheduler = ScrapperScheduler([scraper()], job, records)
     assert not scheduler.alive
     scheduler.start()
     assert scheduler.alive
@@ -154,9 +346,10 @@ def test_alive_from_start_to_shutdown(job):
     assert scheduler.status()[0].next_run_at is None
 
 
-def test_shutdown_leaves_no_thread_behind(job):
+def test_shutdown_leaves_no_thread_behind(job, records):
+    records.read("sun")
     before = threading.active_count()
-    scheduler = ScrapperScheduler([scraper()], job)
+    scheduler = ScrapperScheduler([scraper()], job, records)
     scheduler.start()
     scheduler.run_now("sun")
     scheduler.shutdown()
@@ -167,3 +360,17 @@ def test_a_scheduler_without_scrapers_is_alive(start):
     scheduler = start()
     assert scheduler.alive
     assert scheduler.status() == []
+
+
+def test_a_record_that_cannot_be_read_begins_anew(records):
+    records._storage.put("scrappers/sun.json", b"{")
+    assert records.read("sun").firings == []
+
+
+def test_only_one_replica_wins_a_claim(records):
+    other = Records(records._storage)
+    assert [records.claim("sun", "a"), other.claim("sun", "a"), other.claim("sun", "b")] == [
+        True,
+        False,
+        True,
+    ]

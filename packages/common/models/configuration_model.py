@@ -13,12 +13,11 @@ from pydantic import (
     model_validator,
 )
 
-from packages.common.cron import checked_cron
 from packages.common.keys import checked_name, normalise_node_path
+from packages.common.models.scrapper_model import ScrapperKeys
 from packages.common.models.treatment_model import Treatment
 
 Name = Annotated[str, AfterValidator(checked_name)]
-Cron = Annotated[str, AfterValidator(checked_cron)]
 
 
 def _empty_list(value: object) -> object:
@@ -48,7 +47,10 @@ class Target(Section, Treatment):
     def _null_is_absent(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {key: part for key, part in value.items() if part is not None}
+        present = {key: part for key, part in value.items() if part is not None}
+        if "schema_node" in present and "target_node" not in present:
+            present["target_node"] = present.pop("schema_node")  # as earlier products call it
+        return present
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:
@@ -110,28 +112,59 @@ class Endpoint(Target):
     users: list[str] | None = None
 
 
-class Scrapper(Target):
-    """One address that is fetched on a schedule (the form with `cron` and `method`).
+class Scrapper(ScrapperKeys, Target):
+    """Addresses that are fetched on a schedule.
 
     `allow_private_hosts` names hosts that may resolve to an address which is not public; `content_type`
-    takes the place of what the answer says about itself.
+    takes the place of what the answers say about themselves.
     """
-
-    cron: Cron
-    url: str = Field(pattern=r"^https?://[^\s@/]+(/\S*)?$")
-    method: Literal["GET"] = "GET"
-    content_type: str | None = None
-    allow_private_hosts: list[str] = Field(default_factory=list)
 
 
 class Smtp(Section):
-    """Whom to tell when a scraper fails; the password comes from `SMTP_PASSWORD`."""
+    """Whom to tell when a scraper fails; the password comes from `SMTP_PASSWORD`.
+
+    `security` follows the port where it is absent: 465 means TLS, 25 neither, every other STARTTLS.
+    """
 
     notify_to: str | list[str]
     host: str
     port: int = Field(587, gt=0, le=65535)
     from_email: str
     username: str | None = None
+    enabled: bool = True
+    security: Literal["starttls", "tls", "none"] | None = None
+    ca_file: str | None = None
+    repeat_after_h: float = Field(6.0, ge=0)
+
+    @property
+    def recipients(self) -> list[str]:
+        """Every address, whether listed or separated by commas."""
+        listed = self.notify_to.split(",") if isinstance(self.notify_to, str) else self.notify_to
+        return [address.strip() for address in listed if address.strip()]
+
+    @property
+    def effective_security(self) -> Literal["starttls", "tls", "none"]:
+        """How the connection is protected."""
+        if self.security is not None:
+            return self.security
+        if self.port == 25 and self.username is None:
+            return "none"
+        return "tls" if self.port == 465 else "starttls"
+
+
+class Webhook(Section):
+    """An address that gets a JSON document when a scraper fails; a variable (`url_env`) may hold it."""
+
+    url: str | None = Field(None, pattern=r"^https?://\S+$")
+    url_env: str | None = None
+    enabled: bool = True
+    repeat_after_h: float = Field(6.0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("one of url and url_env is needed")
+        return self
 
 
 class Base(Section):
@@ -147,6 +180,7 @@ class ServiceSection(Section):
     """The `configuration` section."""
 
     smtp: Smtp | None = None
+    webhook: Webhook | None = None
     base: Base | None = None
 
 

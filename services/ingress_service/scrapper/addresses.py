@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Collection
+from functools import cache
 from typing import TypeAlias
 
 import httpx
@@ -17,6 +19,7 @@ from services.ingress_service.scrapper.errors import AddressRefusedError
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+MAX_ADDRESSES = 4
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv4 addresses as IPv6-only networks write them (RFC 6052)."""
 
@@ -38,26 +41,33 @@ def resolve(host: str, port: int) -> list[Address]:
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """How certificates are checked; made once, because reading the authorities takes long."""
+    return httpx.create_ssl_context()
+
+
 class CheckedTransport(httpx.HTTPTransport):
     """Connects to checked addresses only, on the first request and after every redirect."""
 
     def __init__(self, allow_private_hosts: Collection[str] = ()) -> None:
-        super().__init__(retries=0)
+        super().__init__(verify=tls(), retries=0, trust_env=False)
         self._allowed = {host.lower() for host in allow_private_hosts}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Resolve, check, and connect to the checked address under the original host name."""
+        """Resolve, check, and connect to the checked addresses in turn under the original host name."""
         host = request.url.raw_host.decode("ascii").strip("[]")
-        pinned = httpx.Request(
-            request.method,
-            request.url.copy_with(host=str(self._checked(host, request.url))),
-            headers=request.headers,
-            stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": host},
-        )
-        return super().handle_request(pinned)
+        *others, last = self._checked(host, request.url)
+        for address in others:
+            try:
+                return super().handle_request(_pinned(request, host, address))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        return super().handle_request(_pinned(request, host, last))
 
-    def _checked(self, host: str, url: httpx.URL) -> Address:
+    def _checked(self, host: str, url: httpx.URL) -> list[Address]:
+        if url.scheme not in {"http", "https"}:
+            raise AddressRefusedError(f"{url.scheme} is not fetched: only http and https are")
         try:
             addresses = resolve(host, url.port or (443 if url.scheme == "https" else 80))
         except OSError as error:
@@ -66,4 +76,14 @@ class CheckedTransport(httpx.HTTPTransport):
             raise AddressRefusedError(
                 f"{host} has an address that is not public; allow_private_hosts can name it"
             )
-        return addresses[0]
+        return list(dict.fromkeys(addresses))[:MAX_ADDRESSES]
+
+
+def _pinned(request: httpx.Request, host: str, address: Address) -> httpx.Request:
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=str(address)),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": host},
+    )

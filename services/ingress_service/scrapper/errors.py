@@ -1,15 +1,23 @@
 """Why a fetch failed.
 
 IngressError (packages.common.errors)
+├── PlanError                        what to ask for cannot be worked out
 └── FetchError                       the server's answer is final
     ├── AddressRefusedError          not a public address
     ├── AnswerTooLargeError          more bytes than allowed
+    ├── NotFoundError                404 or 410
     └── FetchUnavailableError        429, 5xx, timeout, connection        retryable
 """
 
 from __future__ import annotations
 
 from packages.common.errors import IngressError
+
+
+class PlanError(IngressError, ValueError):
+    """The requests of a firing cannot be made: a frame, a schema or an address is wrong."""
+
+    kind = "scrape_plan"
 
 
 class FetchError(IngressError):
@@ -28,6 +36,12 @@ class AnswerTooLargeError(FetchError):
     """The answer holds more bytes than a scraper takes."""
 
     kind = "fetch_too_large"
+
+
+class NotFoundError(FetchError):
+    """The server has nothing at this address."""
+
+    kind = "fetch_not_found"
 
 
 class FetchUnavailableError(FetchError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -22,31 +22,60 @@ from tenacity import (
 
 from packages.common.errors import IngressError
 from services.ingress_service.scrapper.addresses import CheckedTransport
-from services.ingress_service.scrapper.errors import AnswerTooLargeError, FetchError, FetchUnavailableError
+from services.ingress_service.scrapper.errors import (
+    AnswerTooLargeError,
+    FetchError,
+    FetchUnavailableError,
+    NotFoundError,
+)
 from services.ingress_service.scrapper.requests import FetchRequest, public_url
 
 MAX_REDIRECTS = 5
-MAX_RETRY_AFTER_S = 300.0
-TOO_MANY_REQUESTS = 429
+MAX_PAUSE_S = 300.0
+"""What a server asks for by `Retry-After` is waited for up to this; beyond it the request fails at once."""
+TOO_MANY_REQUESTS, NOT_MODIFIED = 429, 304
+GONE = frozenset({404, 410})
 USER_AGENT = "zarr-fuse-ingress"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one fetch may cost: seconds, bytes after decompression, tries, first back-off."""
+    """What one fetch may cost: seconds, bytes after and before decompression, tries, first back-off."""
 
     timeout_s: float
     max_bytes: int
     attempts: int = 4
     backoff_s: float = 1.0
+    max_received_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Validators:
+    """What the last answer said about itself, for asking only for a newer one."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of a conditional request."""
+        pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return [(name, value) for name, value in pairs if value]
+
+
+NOTHING_KNOWN = Validators()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A successful answer."""
+    """A successful answer; `not_modified` where the server says that the last one still holds."""
 
     data: bytes
     content_type: str
+    validators: Validators = NOTHING_KNOWN
+    not_modified: bool = False
+    next_link: str | None = None
+    url: str = field(default="", compare=False)
 
 
 def retrying(limits: Limits, stopping: threading.Event) -> Retrying:
@@ -55,11 +84,10 @@ def retrying(limits: Limits, stopping: threading.Event) -> Retrying:
 
     def pause_s(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
-        asked = error.retry_after_s if isinstance(error, FetchUnavailableError) else None
-        return max(growing(state), asked or 0.0)
+        return max(growing(state), _asked_s(error))
 
     return Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, IngressError) and error.retryable),
+        retry=retry_if_exception(_passes_soon),
         wait=pause_s,
         stop=stop_after_attempt(limits.attempts) | stop_when_event_set(stopping),
         sleep=sleep_using_event(stopping),
@@ -67,27 +95,38 @@ def retrying(limits: Limits, stopping: threading.Event) -> Retrying:
     )
 
 
+def _asked_s(error: BaseException | None) -> float:
+    return (error.retry_after_s or 0.0) if isinstance(error, FetchUnavailableError) else 0.0
+
+
+def _passes_soon(error: BaseException) -> bool:
+    return isinstance(error, IngressError) and error.retryable and _asked_s(error) <= MAX_PAUSE_S
+
+
 def fetch(
     request: FetchRequest,
     limits: Limits,
     *,
     allow_private_hosts: Collection[str] = (),
+    credentials: Collection[tuple[str, str]] = (),
+    validators: Validators = NOTHING_KNOWN,
     transport: httpx.BaseTransport | None = None,
 ) -> Answer:
     """Make a request once, following at most five redirects.
 
-    Raises `FetchUnavailableError` for 429, 5xx, timeouts and connections, `FetchError` for all other answers
-    than 2xx, `AddressRefusedError`, `AnswerTooLargeError`.
+    Headers of the request and `credentials` do not follow to another host. Raises `FetchUnavailableError` for
+    429, 5xx, timeouts and connections, `FetchError` for all other answers than 2xx, `AddressRefusedError`,
+    `AnswerTooLargeError`.
     """
     shown = public_url(request.url)
     deadline = time.monotonic() + limits.timeout_s
     timeout = httpx.Timeout(limits.timeout_s, connect=min(10.0, limits.timeout_s))
+    headers = [*_headers(request), *credentials, *validators.headers]
+    transport = transport or CheckedTransport(allow_private_hosts)
     try:
-        with httpx.Client(
-            transport=transport or CheckedTransport(allow_private_hosts), timeout=timeout
-        ) as client:
-            first = client.build_request(request.method, request.url, headers=_headers(request))
-            return _follow(client, first, request, limits, deadline)
+        with httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client:
+            sent = client.build_request(request.method, request.url, headers=headers, content=request.body)
+            return _follow(client, sent, [name for name, _ in headers], limits, deadline)
     except httpx.TooManyRedirects as error:
         raise FetchError(f"{shown}: {error}") from None
     except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
@@ -98,14 +137,14 @@ def fetch(
 
 def _headers(request: FetchRequest) -> list[tuple[str, str]]:
     named = {name.lower() for name, _ in request.headers}
-    return [*request.headers, *([] if "user-agent" in named else [("User-Agent", USER_AGENT)])]
+    return [*([] if "user-agent" in named else [("User-Agent", USER_AGENT)]), *request.headers]
 
 
 def _follow(
-    client: httpx.Client, sent: httpx.Request, request: FetchRequest, limits: Limits, deadline: float
+    client: httpx.Client, sent: httpx.Request, names: Collection[str], limits: Limits, deadline: float
 ) -> Answer:
     for _ in range(MAX_REDIRECTS + 1):
-        origin = (sent.url.scheme, sent.url.host, sent.url.port)
+        origin = origin_of(sent.url)
         response = client.send(sent, stream=True, follow_redirects=False)
         try:
             if response.next_request is None:
@@ -113,32 +152,59 @@ def _follow(
             sent = response.next_request
         finally:
             response.close()
-        if (sent.url.scheme, sent.url.host, sent.url.port) != origin:
-            for name, _value in request.headers:
-                sent.headers.pop(name, None)
+        if origin_of(sent.url) != origin:
+            for name in names:
+                if name != "User-Agent":
+                    sent.headers.pop(name, None)
     raise httpx.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects", request=sent)
 
 
+def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what a credential belongs to."""
+    return url.scheme, url.host, url.port
+
+
 def _answer(response: httpx.Response, limits: Limits, deadline: float) -> Answer:
+    _refuse_failure(response)
+    headers = response.headers
+    return Answer(
+        data=_read(response, limits, deadline),
+        content_type=headers.get("Content-Type", ""),
+        validators=Validators(headers.get("ETag"), headers.get("Last-Modified")),
+        not_modified=response.status_code == NOT_MODIFIED,
+        next_link=response.links.get("next", {}).get("url"),
+        url=str(response.request.url),
+    )
+
+
+def _refuse_failure(response: httpx.Response) -> None:
     status, shown = response.status_code, public_url(str(response.request.url))
     if status == TOO_MANY_REQUESTS or response.is_server_error:
         raise FetchUnavailableError(f"{shown}: status {status}", _retry_after_s(response))
-    if not response.is_success:
+    if status in GONE:
+        raise NotFoundError(f"{shown}: status {status}")
+    conditional = {"if-none-match", "if-modified-since"} & response.request.headers.keys()
+    if not response.is_success and not (status == NOT_MODIFIED and conditional):
         raise FetchError(f"{shown}: status {status}")
-    data = bytearray()
+
+
+def _read(response: httpx.Response, limits: Limits, deadline: float) -> bytes:
+    data, shown = bytearray(), public_url(str(response.request.url))
     for piece in response.iter_bytes():
         data += piece
-        if len(data) > limits.max_bytes:
-            raise AnswerTooLargeError(f"{shown}: the answer has more than {limits.max_bytes} bytes")
+        received = response.num_bytes_downloaded
+        if len(data) > limits.max_bytes or received > (limits.max_received_bytes or limits.max_bytes):
+            raise AnswerTooLargeError(f"{shown}: the answer has more bytes than are taken")
         if time.monotonic() > deadline:
             raise FetchUnavailableError(f"{shown}: the answer took longer than {limits.timeout_s:g} s")
-    return Answer(bytes(data), response.headers.get("Content-Type", ""))
+    return bytes(data)
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:
+    """Seconds or a date (RFC 9110); what is neither is ignored."""
     text = response.headers.get("Retry-After", "")
     try:
         asked = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time()
     except (ValueError, TypeError):
         return None
-    return min(max(asked, 0.0), MAX_RETRY_AFTER_S)
+    return max(asked, 0.0)

@@ -1,67 +1,102 @@
-"""When scrapers fire, what they did last, and running one now."""
+"""When scrapers fire, what they did last, and running one now or for a window that was missed."""
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
-from packages.common.models.configuration_model import Scrapper
-from services.ingress_service.scrapper.jobs import Run, ScrapeJob
-from services.ingress_service.scrapper.requests import public_url
-from services.ingress_service.scrapper.triggers import last_fire_time, trigger_of
+from services.ingress_service.scrapper.alerts import Alerts
+from services.ingress_service.scrapper.history import (
+    Firing,
+    ScraperRecord,
+    TriggeredBy,
+    begun,
+    settled,
+    with_firing,
+    with_missed,
+)
+from services.ingress_service.scrapper.jobs import OnProgress, ScrapeJob
+from services.ingress_service.scrapper.model import Job
+from services.ingress_service.scrapper.records import Records
+from services.ingress_service.scrapper.schedule import due, fire_times
+from services.ingress_service.scrapper.status import ScrapperStatus, status_of
 
-MISFIRE_GRACE = timedelta(minutes=5)
-"""How late a run may start; what was missed by more than this waits for the next firing."""
-THREADS = 8
+THREADS_PER_SCRAPER = 2
+"""One for the firing under way, one for a wake-up that waits for its end: no scraper waits for another."""
+
+MAX_WINDOWS = 10_000
 
 log = structlog.get_logger("scraper")
 
 
-@dataclass(frozen=True)
-class ScrapperStatus:
-    """One scraper as `GET /api/v1/scrappers` shows it; times in UTC."""
+def utc_now() -> datetime:
+    """The time, where no test has another."""
+    return datetime.now(UTC)
 
-    name: str
-    cron: str
-    url: str
-    next_run_at: datetime | None
-    running: bool
-    last_runs: tuple[Run, ...]
+
+class WakeTrigger(BaseTrigger):  # type: ignore[misc]
+    """Wakes a scraper at its next fire time, or up to `jitter_s` later."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime | None:
+        """When APScheduler is to call next."""
+        fires_at = next(fire_times(self._job, now), None)
+        late_s = random.uniform(0, self._job.scrapper.jitter_s)
+        return fires_at + timedelta(seconds=late_s) if fires_at is not None else None
 
 
 class ScrapperScheduler:
-    """Runs scrapers by their schedules, in threads of its own."""
+    """Runs scrapers by their schedules, in threads of its own.
 
-    def __init__(self, scrappers: Sequence[Scrapper], job: ScrapeJob) -> None:
-        self._scrappers = {scrapper.name: scrapper for scrapper in scrappers}
+    APScheduler is the alarm clock. Which fire times are due, late or coalesced follows from the schedule and
+    from what the shared record says is settled, so that it is the same after a restart and in every replica.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        job: ScrapeJob,
+        records: Records,
+        alerts: Alerts | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._jobs = {one.name: one for one in jobs}
         self._job = job
-        self._lock = threading.Lock()
-        self._last: dict[str, tuple[Run, ...]] = {}
-        self._running: dict[str, int] = {}
+        self._records = records
+        self._alerts = alerts
+        self._now = clock
+        self._locks = {name: threading.Lock() for name in self._jobs}
+        self._counting = threading.Lock()
+        self._running = dict.fromkeys(self._jobs, 0)
+        threads = ThreadPoolExecutor(max(1, THREADS_PER_SCRAPER * len(self._jobs)))
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(THREADS)},
-            job_defaults={
-                "misfire_grace_time": int(MISFIRE_GRACE.total_seconds()),
-                "coalesce": True,
-                "max_instances": 1,
-            },
+            executors={"default": threads},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 2},
         )
 
     def start(self) -> None:
-        """Begin to fire."""
-        for scrapper in self._scrappers.values():
-            self._scheduler.add_job(self._fire, trigger_of(scrapper.cron), [scrapper], id=scrapper.name)
+        """Begin to fire, first what is due since the last process stopped."""
+        for name, job in self._jobs.items():
+            self._scheduler.add_job(
+                self.wake, WakeTrigger(job), [name], id=name, next_run_time=datetime.now(UTC)
+            )
         self._scheduler.start()
 
     def shutdown(self) -> None:
-        """Stop firing and retrying, wait for the runs in flight; repeating it is harmless."""
+        """Stop firing and retrying, wait for the requests in flight; repeating it is harmless."""
         self._job.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
@@ -71,40 +106,88 @@ class ScrapperScheduler:
         """Whether scrapers are being fired."""
         return bool(self._scheduler.running)
 
-    def run_now(self, name: str) -> list[Run]:
+    def wake(self, name: str) -> None:
+        """Run whatever is due for a scraper, one firing after the other, and note what was missed."""
+        job = self._jobs[name]
+        with self._locks[name]:
+            while not self._job.stopped and self._run_due(job):
+                pass
+
+    def _run_due(self, job: Job) -> bool:
+        """Whether something was due; then more may be by now."""
+        now = self._now()
+        record = begun(self._records.read(job.name), job.scrapper.schedule, now)
+        since = record.settled_until or now
+        found = due(job, since, now)
+        if found.missed or since == now:
+            until = min(found.run, default=now) - timedelta(microseconds=1) if found.run else now
+            self._records.update(
+                job.name,
+                partial(begun, schedule=job.scrapper.schedule, now=now),
+                partial(with_missed, missed=found.missed),
+                partial(settled, until=until),
+            )
+        for fired_at, reason in found.missed:
+            log.warning("missed", scraper=job.name, fired_at=fired_at.isoformat(), reason=reason)
+        for fired_at in found.run:
+            if not self._fire(job, fired_at, "schedule").complete:
+                return False
+        return bool(found.run)
+
+    def run_now(self, name: str, on_progress: OnProgress | None = None) -> Firing:
         """Run a scraper once, in this thread, as if it fired now; `KeyError` for an unknown name."""
-        return self._run(self._scrappers[name], datetime.now(UTC).replace(microsecond=0))
+        return self._fire(self._jobs[name], self._now().replace(microsecond=0), "manual", on_progress)
+
+    def backfill(
+        self, name: str, windows: Iterable[datetime], on_progress: OnProgress | None = None
+    ) -> list[Firing]:
+        """Run a scraper for fire times that lie behind, in order, until a stop."""
+        firings: list[Firing] = []
+        for fired_at in sorted(windows):
+            if self._job.stopped:
+                break
+            firings.append(self._fire(self._jobs[name], fired_at, "backfill", on_progress))
+        return firings
+
+    def windows(
+        self, name: str, since: datetime | None = None, until: datetime | None = None
+    ) -> list[datetime]:
+        """Fire times that may be back-filled: the missed ones, or with `since` all, in order."""
+        now = self._now()
+        if since is None:
+            missed = (one.fired_at for one in self._records.read(name).missed)
+            return sorted(time for time in missed if until is None or time <= until)
+        times = fire_times(self._jobs[name], since - timedelta(microseconds=1), min(until or now, now))
+        return list(islice(times, MAX_WINDOWS))
 
     def status(self) -> list[ScrapperStatus]:
-        """Every scraper, in the order of the configuration."""
-        return [self._status(scrapper) for scrapper in self._scrappers.values()]
+        """Every scraper, in the order of the configuration, as the shared records know it."""
+        return [self._status(job, self._records.read(name)) for name, job in self._jobs.items()]
 
-    def _status(self, scrapper: Scrapper) -> ScrapperStatus:
-        job = self._scheduler.get_job(scrapper.name) if self.alive else None
-        with self._lock:
-            return ScrapperStatus(
-                name=scrapper.name,
-                cron=scrapper.cron,
-                url=public_url(scrapper.url),
-                next_run_at=job.next_run_time if job is not None else None,
-                running=self._running.get(scrapper.name, 0) > 0,
-                last_runs=self._last.get(scrapper.name, ()),
-            )
+    def known_status(self) -> list[ScrapperStatus]:
+        """The same, as this process last saw it: asks no storage."""
+        return [self._status(job, self._records.known(name)) for name, job in self._jobs.items()]
 
-    def _fire(self, scrapper: Scrapper) -> None:
-        now = datetime.now(UTC)
-        self._run(scrapper, last_fire_time(scrapper.cron, now, MISFIRE_GRACE) or now)
+    def _status(self, job: Job, record: ScraperRecord) -> ScrapperStatus:
+        next_run_at = next(fire_times(job, self._now()), None) if self.alive else None
+        return status_of(job, record, next_run_at, running=self._running[job.name] > 0)
 
-    def _run(self, scrapper: Scrapper, fired_at: datetime) -> list[Run]:
-        self._count(scrapper.name, 1)
+    def _fire(
+        self, job: Job, fired_at: datetime, by: TriggeredBy, on_progress: OnProgress | None = None
+    ) -> Firing:
+        self._count(job.name, 1)
         try:
-            runs = self._job.run(scrapper, fired_at)
-            with self._lock:
-                self._last[scrapper.name] = tuple(runs)
-            return runs
+            firing = self._job.run(job, fired_at, self._records.known(job.name), on_progress)
+            changes: list[Any] = [partial(with_firing, firing=firing, triggered_by=by)]
+            if by == "schedule" and firing.complete:
+                changes.append(partial(settled, until=fired_at))
+            self._records.update(job.name, *changes)
+            if by == "schedule" and self._alerts is not None:
+                self._alerts.after(job, firing)
+            return firing
         finally:
-            self._count(scrapper.name, -1)
+            self._count(job.name, -1)
 
     def _count(self, name: str, step: int) -> None:
-        with self._lock:
-            self._running[name] = self._running.get(name, 0) + step
+        with self._counting:
+            self._running[name] += step

@@ -103,10 +103,13 @@ class ScraperRun(BaseModel):
     scrapper: str
     fired_at: AwareDatetime
     finished_at: AwareDatetime
-    state: str = Field(examples=["accepted", "duplicate", "failed"])
-    item_id: str
+    state: str = Field(examples=["accepted", "duplicate", "unchanged", "failed"])
+    item_id: str | None = Field(description="the item it has become, or would have")
     kind: str | None = None
     reason: str | None = None
+    request: str = Field("", description="address; values of parameters named like secrets are hidden")
+    row: str | None = Field(None, description="first column of the row it was made for")
+    page: int = 1
 
 
 class ScraperRuns(BaseModel):
@@ -115,15 +118,43 @@ class ScraperRuns(BaseModel):
     runs: list[ScraperRun]
 
 
+class ScraperBackfill(ScraperRuns):
+    """The runs for windows that lie behind; `remaining` windows are still missed."""
+
+    windows: list[AwareDatetime]
+    remaining: int
+
+
+class ScraperFiring(BaseModel):
+    """One firing: how many of its requests ended how."""
+
+    fired_at: AwareDatetime
+    finished_at: AwareDatetime
+    triggered_by: Literal["schedule", "manual", "backfill"]
+    counts: dict[str, int] = Field(examples=[{"accepted": 3, "failed": 1}])
+    complete: bool = Field(description="false where a stop of the service came in between")
+
+
+class ScraperWindow(BaseModel):
+    """A fire time at which nothing was fetched."""
+
+    fired_at: AwareDatetime
+    reason: str = Field(examples=["late", "coalesced"])
+
+
 class Scraper(BaseModel):
     """One scraper of the configuration; times in UTC."""
 
     name: str
     cron: str
+    time_zone: str
     url: str
     next_run_at: AwareDatetime | None
-    running: bool
-    last_runs: list[ScraperRun]
+    running: bool = Field(description="in the replica that answers")
+    last_runs: list[ScraperRun] = Field(description="of the last firing")
+    requests: list[ScraperRun] = Field(description="last run of every request, failures first")
+    firings: list[ScraperFiring] = Field(description="the latest, newest first")
+    missed: list[ScraperWindow] = Field(description="windows that can be back-filled")
 
 
 class ScraperList(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -13,21 +13,16 @@ from packages.common.airflow_api import airflow_api
 from packages.common.configuration import load_configuration
 from packages.common.errors import ConfigurationError
 from packages.common.idempotency import KeyRecords
-from packages.common.models.configuration_model import Configuration, Scrapper, Target
+from packages.common.models.configuration_model import Configuration, Target
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from services.ingress_service.airflow_events import AirflowEvents
-from services.ingress_service.scrapper.fetch import Limits
-from services.ingress_service.scrapper.jobs import OnStored, ScrapeJob
-from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.spool import Spool
 from services.ingress_service.spool_forwarder import SpoolForwarder
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.bodies import Bounds
-from services.ingress_service.web.checks import check_payload
-from services.ingress_service.web.content import supported_type
 from services.ingress_service.web.context import Ingress
 from services.ingress_service.web.health import Readiness
 from services.ingress_service.web.idempotency import IdempotencyKeys
@@ -35,6 +30,8 @@ from services.ingress_service.web.inlets import AnyTarget, Inlet, find_node
 from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
+from services.ingress_service.web.scraper_metrics import ScraperCollector
+from services.ingress_service.web.scraper_setup import build_scheduler
 from zarr_fuse.errors import SchemaError
 from zarr_fuse.schema import NodeSchema, deserialize
 
@@ -74,7 +71,9 @@ def build_ingress(settings: Settings) -> Ingress:
     gate = Gate(settings.max_uploads_in_flight, settings.max_bytes_in_flight)
     metrics = Metrics(gate)
     wake_up = WakeUp(AirflowEvents(airflow), metrics) if airflow is not None else None
-    scheduler = build_scheduler(settings, scrapers, queue, wake_up.notify if wake_up else None)
+    on_stored = wake_up.notify if wake_up else None
+    scheduler = build_scheduler(settings, configuration, scrapers, queue, on_stored)
+    metrics.registry.register(ScraperCollector(scheduler.known_status))
     keeper = Keeper(queue, spool, settings.s3_timeout_s)
     return Ingress(
         settings=settings,
@@ -124,25 +123,6 @@ def build_inlets(targets: Sequence[AnyTarget]) -> dict[str, Inlet[AnyTarget]]:
     if problems.found:
         raise ConfigurationError(problems.found)
     return inlets
-
-
-def build_scheduler(
-    settings: Settings,
-    inlets: Mapping[str, Inlet[Scrapper]],
-    queue: Queue,
-    on_stored: OnStored | None = None,
-) -> ScrapperScheduler:
-    """The scrapers; what they fetch is checked as an upload is, and told to `on_stored`."""
-
-    def check(scrapper: Scrapper, content_type: str, data: bytes) -> None:
-        schema = inlets[scrapper.name].dataset_schema("")
-        extracted = scrapper.is_extracted
-        kind = supported_type(content_type)
-        check_payload(data, kind, schema, extracted=extracted, on_bad_rows=scrapper.bad_rows_at_merge)
-
-    limits = Limits(timeout_s=settings.scrape_timeout_s, max_bytes=settings.scrape_max_bytes)
-    scrappers = [inlet.target for inlet in inlets.values()]
-    return ScrapperScheduler(scrappers, ScrapeJob(queue, check, limits, on_stored))
 
 
 def read_schema(target: Target) -> NodeSchema:
