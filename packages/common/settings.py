@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         None, description="local folder that keeps uploads while the storage is away; empty: they get 503"
     )
     spool_max_bytes: int = Field(4 * GIB, gt=0, description="payload bytes that SPOOL_DIR holds at most")
+    queue_max_items: int | None = Field(
+        None, gt=0, description="waiting items above which uploads get 503; empty: no limit"
+    )
     max_attempts: int = Field(
         8, gt=0, description="how often transient trouble is retried before an item fails"
     )

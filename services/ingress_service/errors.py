@@ -22,6 +22,7 @@ IngressError (packages.common.errors)
     ├── KeyBusyError                 wait for the request with the same Idempotency-Key
     ├── TooManyUploadsError          send fewer at once
     └── OverloadedError              wait and repeat
+        └── QueueFullError
 
 The statuses that go with them stand in `web.problems.ANSWERS`, together with those of the errors of
 `packages.common`.
@@ -166,3 +167,9 @@ class OverloadedError(RequestRefusedError):
 
     kind = "overloaded"
     retryable = True
+
+
+class QueueFullError(OverloadedError):
+    """As many items wait to be merged as the queue may hold."""
+
+    kind = "queue_full"

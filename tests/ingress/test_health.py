@@ -1,45 +1,89 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.ingress_service.web import health
-from tests.ingress.live import Service
+from packages.common.errors import StorageUnavailableError
+from packages.common.keys import ItemState
+from packages.common.s3io import ObjectStorage
+from services.ingress_service.web import health, watch
+from tests.ingress.live import CSV, Service
+from zarr_fuse.abilities import Abilities
+
+Start = Callable[..., Service]
 
 
-def test_health_touches_nothing(start: Callable[..., Service], tmp_path: Path) -> None:
+def checks_of(service: Service) -> dict[str, Any]:
+    return {check["name"]: check for check in service.client.get("/health/ready").json()["checks"]}
+
+
+def watched(service: Service) -> Any:
+    """The watch of a service after its first round."""
+    found = service.app.state.ingress.watch
+    deadline = time.monotonic() + 20
+    while found.abilities is None and found.trouble is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+def test_health_touches_nothing(start: Start, tmp_path: Path) -> None:
     service = start()
+    watched(service)
+    shutil.rmtree(tmp_path / "queue")
     answer = service.client.get("/health", auth=None)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-    assert not list((tmp_path / "queue").rglob("*"))
+    assert not (tmp_path / "queue").exists()
 
 
-def test_ready_names_each_check_and_leaves_nothing(start: Callable[..., Service], tmp_path: Path) -> None:
+def test_ready_names_each_check_and_leaves_nothing(start: Start, tmp_path: Path) -> None:
     service = start()
-    answer = service.client.get("/health/ready")
-    assert answer.status_code == 200, answer.text
-    checks = {check["name"]: check for check in answer.json()["checks"]}
-    assert set(checks) == {"storage", "scheduler", "oldest_accepted"}
+    watched(service)
+    checks = checks_of(service)
+    assert {"storage", "scheduler", "oldest_accepted", "storage_abilities"} <= set(checks)
     assert all(check["ok"] for check in checks.values())
     assert checks["oldest_accepted"]["detail"] == "nothing waits"
+    assert checks["storage_abilities"]["detail"] == "all that is needed"
     assert not [path for path in (tmp_path / "queue").rglob("*") if path.is_file()]
 
 
-def test_ready_tells_how_long_the_oldest_item_waits(start: Callable[..., Service]) -> None:
+def test_ready_tells_how_long_the_oldest_item_waits(start: Start) -> None:
     service = start()
+    watched(service)
     service.post()
-    checks = service.client.get("/health/ready").json()["checks"]
-    assert "1 wait, the oldest for" in checks[2]["detail"]
+    service.post()
+    assert "2 wait, the oldest for" in checks_of(service)["oldest_accepted"]["detail"]
+
+
+def test_probing_readiness_costs_the_storage_one_check_in_a_while(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start()
+    watched(service)
+    written: list[str] = []
+    put = ObjectStorage.put
+    monkeypatch.setattr(
+        ObjectStorage, "put", lambda self, key, data: written.append(key) or put(self, key, data)
+    )
+    threads = [threading.Thread(target=service.client.get, args=("/health/ready",)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(written) == 1
 
 
 def test_a_broken_storage_is_503_with_the_check_that_failed(
-    start: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "REMEMBERED_S", 0.0)
     service = start()
+    watched(service)
     assert service.client.get("/health/ready").status_code == 200
     shutil.rmtree(tmp_path / "queue")
     (tmp_path / "queue").write_text("no folder")
@@ -53,12 +97,78 @@ def test_a_broken_storage_is_503_with_the_check_that_failed(
     assert str(tmp_path) not in answer.text
 
 
-def test_metrics_count_requests_and_items(start: Callable[..., Service]) -> None:
+def test_what_the_storage_cannot_do_is_logged_once_and_shown_while_uploads_go_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = Abilities(create_only=False, list_after_write=True, multipart=True)
+    monkeypatch.setattr(ObjectStorage, "abilities", lambda self: found)
+    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(watch, "REST", 0)
     service = start()
-    service.post()
-    service.post("/api/v1/weather/nowhere")
-    text = service.client.get("/metrics").text
-    assert 'ingress_items_accepted_total{endpoint="weather"} 1.0' in text
-    assert 'route="/api/v1/weather/{node_path:path}",status="404"' in text
-    assert "ingress_uploads_in_flight 0.0" in text
-    assert "nowhere" not in text
+    time.sleep(5 * watch.INTERVAL_S)
+    answer = service.client.get("/health/ready")
+    assert answer.status_code == 200
+    check = checks_of(service)["storage_abilities"]
+    assert (check["ok"], check["required"]) == (False, False)
+    assert "two racing ones both succeed" in check["detail"]
+    assert service.post().status_code == 202
+    assert len([line for line in caplog.messages if "cannot do everything" in line]) == 1
+
+
+def test_a_storage_that_is_away_at_the_start_is_probed_when_it_is_back(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = threading.Event()
+    away.set()
+    probe = ObjectStorage.abilities
+
+    def abilities(storage: ObjectStorage) -> Abilities:
+        if away.is_set():
+            raise StorageUnavailableError("connection refused")
+        return probe(storage)
+
+    monkeypatch.setattr(ObjectStorage, "abilities", abilities)
+    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(watch, "REST", 0)
+    service = start()
+    found = service.app.state.ingress.watch
+    assert watched(service).trouble == "storage_unavailable"
+    time.sleep(5 * watch.INTERVAL_S)
+    assert len([line for line in caplog.messages if "cannot be watched" in line]) == 1
+    away.clear()
+    while found.abilities is None or found.trouble:
+        time.sleep(0.01)
+    assert found.abilities.lacking == ()
+
+
+def test_a_full_queue_refuses_uploads_but_still_checks_them(start: Start) -> None:
+    service = start(queue_max_items=2)
+    found = watched(service)
+    assert [service.post().status_code for _ in range(3)] == [202, 202, 503]
+    refused = service.post()
+    assert refused.json()["code"] == "queue_full"
+    assert int(refused.headers["retry-after"]) > 0
+    assert service.post("/api/v1/weather?validate=only").status_code == 200
+    assert service.post(auth=("alice", "wrong")).status_code == 401
+    assert "the queue is full" in checks_of(service)["oldest_accepted"]["detail"]
+    for item in list(service.queue.items(ItemState.ACCEPTED)):
+        service.queue.purge(item)
+    found.look()
+    assert service.post().status_code == 202
+
+
+def test_the_count_finds_what_others_have_stored_and_ends_at_its_bound(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ingress_service.web.queue_depth.COUNTED_ITEMS", 3)
+    service = start()
+    found = watched(service)
+    for name in ("weather/20260101T000000_00000000000a", "weather/20250101T000000_00000000000b", "gone/x"):
+        service.queue.storage.put(f"accepted/{name}.csv", CSV)
+    service.queue.storage.put("failed/grid/20260101T000000_00000000000c.csv", CSV)
+    found.look()
+    depth = found.depth
+    assert (depth.items(ItemState.ACCEPTED, "weather"), depth.items(ItemState.ACCEPTED, "other")) == (2, 1)
+    assert depth.items(ItemState.FAILED, "grid") == 1
+    assert f"{depth.oldest:%Y%m%d}" == "20250101"
+    assert "3 or more wait" in depth.describe()

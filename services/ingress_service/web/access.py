@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 import uuid
+from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
@@ -15,7 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingress_service.web.metrics import Metrics
 from services.ingress_service.web.problems import respond_to
+from services.ingress_service.web.tracing import Span, Tracing, hand_on
 
+REPLAYED = "Idempotent-Replayed"
 REQUEST_ID = "X-Request-ID"
 LINGER_S = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
@@ -30,9 +33,10 @@ log = structlog.get_logger("ingress.access")
 class AccessMiddleware:
     """Gives each request an id, logs and counts its outcome, and answers what nobody else has caught."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
@@ -40,12 +44,18 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         exchange = Exchange(scope, receive, send)
-        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+        with (
+            self._metrics.active.track_inprogress(),
+            structlog.contextvars.bound_contextvars(request_id=exchange.request_id),
+            self._tracing.request(Headers(scope=scope)) as span,
+        ):
+            hand_on(scope, span)
             started = time.perf_counter()
             try:
                 await self._run(exchange)
             finally:
                 self._report(exchange, time.perf_counter() - started)
+                self._trace(exchange, span)
 
     async def _run(self, exchange: Exchange) -> None:
         try:
@@ -62,7 +72,9 @@ class AccessMiddleware:
     def _report(self, exchange: Exchange, seconds: float) -> None:
         state = exchange.scope.get("state", {})
         route = getattr(exchange.scope.get("route"), "path", "unmatched")
+        code = "replayed" if exchange.replayed else exchange.outcome
         self._metrics.request(route, exchange.scope["method"], exchange.status, seconds)
+        self._metrics.upload(route, exchange.status, code, state.get("received_bytes", 0))
         level = log.debug if exchange.scope["path"] in QUIET_PATHS else log.info
         level(
             "request",
@@ -71,9 +83,25 @@ class AccessMiddleware:
             status=exchange.status,
             duration_ms=round(seconds * 1000, 1),
             client=(exchange.scope.get("client") or ("",))[0],
-            outcome="client_gone" if exchange.status == CLIENT_GONE else state.get("code", "ok"),
+            outcome=exchange.outcome,
             **{key: state[key] for key in ("user", "item_id", "received_bytes") if key in state},
         )
+
+    def _trace(self, exchange: Exchange, span: Span) -> None:
+        scope, state = exchange.scope, exchange.scope.get("state", {})
+        route = getattr(scope.get("route"), "path", "unmatched")
+        span.name(f"{scope['method']} {route}")
+        span.note(
+            http__request__method=scope["method"],
+            http__route=route,
+            http__response__status_code=exchange.status,
+            ingress__request_id=exchange.request_id,
+            ingress__outcome=exchange.outcome,
+        )
+        if "item_id" in state:
+            span.note(ingress__item_id=state["item_id"])
+        if exchange.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            span.fail(exchange.outcome)
 
 
 class Exchange:
@@ -82,6 +110,7 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.status = 0
+        self.replayed = False
         headers = Headers(scope=scope)
         given = headers.get(REQUEST_ID, "")
         self.request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
@@ -90,6 +119,13 @@ class Exchange:
         length = headers.get("content-length", "0")
         self._large = "transfer-encoding" in headers or not length.isdigit() or int(length) > SMALL_BODY_BYTES
         self._unread = self._large
+
+    @property
+    def outcome(self) -> str:
+        """`ok`, or the code of the problem that was answered."""
+        if self.status == CLIENT_GONE:
+            return "client_gone"
+        return str(self.scope.get("state", {}).get("code", "ok"))
 
     @property
     def shown_path(self) -> str:
@@ -109,6 +145,7 @@ class Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID] = self.request_id
+            self.replayed = REPLAYED in headers
             if self._unread:
                 headers["Connection"] = "close"
         elif self._unread and not message.get("more_body", False):

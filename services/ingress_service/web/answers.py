@@ -87,6 +87,7 @@ class Check(BaseModel):
 
     name: str
     ok: bool
+    required: bool = Field(default=True, description="whether the service is not ready without it")
     detail: str
 
 

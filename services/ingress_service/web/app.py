@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from packages.common.settings import Settings
 from services.ingress_service.web import items, openapi, problems, scrapers, service_routes
 from services.ingress_service.web.access import AccessMiddleware
-from services.ingress_service.web.api import upload_router
+from services.ingress_service.web.api import upload_router, upload_routes
 from services.ingress_service.web.framing import FramingMiddleware
 from services.ingress_service.web.setup import build_ingress
 
@@ -41,11 +42,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.ingress = ingress
     app.state.on_accepted = ingress.wake_up.on_accepted if ingress.wake_up is not None else None
     app.add_middleware(FramingMiddleware)
-    app.add_middleware(AccessMiddleware, metrics=ingress.metrics)
+    app.add_middleware(AccessMiddleware, metrics=ingress.metrics, tracing=ingress.tracing)
     for handled in problems.ANSWERS:
         app.add_exception_handler(handled, _answer)
     app.add_exception_handler(HTTPException, _answer_framework)
     app.add_exception_handler(RequestValidationError, _answer_parameters)
+    ingress.metrics.upload_routes = upload_routes(ingress.inlets.values())
     for router in (
         service_routes.router,
         items.router,
@@ -66,9 +68,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             part.start()
             parts.append(part.stop)
     scheduler.start()
+    watching = asyncio.create_task(app.state.ingress.watch.run())
     try:
         yield
     finally:
+        watching.cancel()
+        parts.append(app.state.ingress.tracing.stop)
         for stop in parts:
             await anyio.to_thread.run_sync(stop)
 

@@ -21,6 +21,8 @@ from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
+from services.ingress_service.web.tracing import Tracing
+from services.ingress_service.web.watch import Watch
 
 OnAccepted = Callable[[str], Awaitable[None]]
 
@@ -42,6 +44,8 @@ class Ingress:
     scheduler: ScrapperScheduler
     keeper: Keeper
     keys: IdempotencyKeys
+    watch: Watch
+    tracing: Tracing
     wake_up: WakeUp | None = None
     forwarder: SpoolForwarder | None = None
 

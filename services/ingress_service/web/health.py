@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 
 import anyio
 
 from packages.common.errors import StorageError
-from packages.common.keys import ItemState
-from packages.common.queue import Queue
+from packages.common.s3io import ObjectStorage
 from services.ingress_service.web.answers import Check, ReadinessReport
-from services.ingress_service.web.positions import received_at
+from services.ingress_service.web.watch import Watch
 
 REMEMBERED_S = 5.0
 PROBE_TIMEOUT_S = 5.0
-LISTED_ITEMS = 10_000
 
 
 class Readiness:
-    """Checks the storage, the scheduler and the age of the queue.
+    """Checks the storage and the scheduler, and tells what the watch has found.
 
-    Anyone may ask, so an answer is kept for a few seconds and only one check runs at a time.
+    Anyone may ask, so an answer is kept for a few seconds and only one check runs at a time. `more` are
+    further checks that cost nothing.
     """
 
-    def __init__(self, queue: Queue, scheduler_alive: Callable[[], bool]) -> None:
-        self._queue = queue
-        self._scheduler_alive = scheduler_alive
+    def __init__(
+        self,
+        storage: ObjectStorage,
+        scheduler_alive: Callable[[], bool],
+        watch: Watch,
+        more: Sequence[Callable[[], Check]] = (),
+    ) -> None:
+        self._storage = storage
+        self._watch = watch
+        self._simple = (lambda: _scheduler(alive=scheduler_alive()), *more)
         self._key = f"health/{socket.gethostname()}"
         self._lock = asyncio.Lock()
         self._report: ReadinessReport | None = None
@@ -45,40 +49,45 @@ class Readiness:
             return self._report
 
     async def _check(self) -> ReadinessReport:
-        storage, oldest = await asyncio.gather(
-            self._timed("storage", self._storage), self._timed("oldest_accepted", self._oldest)
-        )
-        alive = self._scheduler_alive()
-        checks = [
-            storage,
-            Check(name="scheduler", ok=alive, detail="running" if alive else "stopped"),
-            oldest,
-        ]
-        ready = all(check.ok for check in checks)
+        checks = [await self._storage_check(), *(check() for check in self._simple)]
+        checks += [self._oldest(), self._abilities()]
+        ready = all(check.ok for check in checks if check.required)
         return ReadinessReport(status="ready" if ready else "not_ready", checks=checks)
 
-    async def _timed(self, name: str, check: Callable[[], str]) -> Check:
+    async def _storage_check(self) -> Check:
+        name = "storage"
         try:
             with anyio.fail_after(PROBE_TIMEOUT_S):
-                detail = await anyio.to_thread.run_sync(check, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(self._use_storage, abandon_on_cancel=True)
         except TimeoutError:
             return Check(name=name, ok=False, detail=f"no answer within {PROBE_TIMEOUT_S:.0f} s")
         except StorageError as error:
             return Check(name=name, ok=False, detail=error.kind)
-        return Check(name=name, ok=True, detail=detail)
+        return Check(name=name, ok=True, detail="readable and writable")
 
-    def _storage(self) -> str:
-        storage, token = self._queue.storage, str(time.time_ns()).encode()
-        storage.put(self._key, token)
-        storage.get(self._key)
-        storage.delete([self._key])
-        return "readable and writable"
+    def _use_storage(self) -> None:
+        self._storage.put(self._key, str(time.time_ns()).encode())
+        self._storage.get(self._key)
+        self._storage.delete([self._key])
 
-    def _oldest(self) -> str:
-        items = list(itertools.islice(self._queue.items(ItemState.ACCEPTED), LISTED_ITEMS))
-        times = [moment for item in items if (moment := received_at(item.item_id)) is not None]
-        if not times:
-            return "nothing waits"
-        age_s = (datetime.now(UTC) - min(times)).total_seconds()
-        more = " or more" if len(items) == LISTED_ITEMS else ""
-        return f"{len(items)}{more} wait, the oldest for {max(age_s, 0):.0f} s"
+    def _oldest(self) -> Check:
+        depth, trouble = self._watch.depth, self._watch.trouble
+        detail = f"{depth.describe()}; cannot be counted: {trouble}" if trouble else depth.describe()
+        full = "; the queue is full" if depth.full else ""
+        return Check(
+            name="oldest_accepted", ok=not (trouble or depth.full), required=False, detail=detail + full
+        )
+
+    def _abilities(self) -> Check:
+        found = self._watch.abilities
+        detail = "not probed yet" if found is None else "; ".join(found.lacking) or "all that is needed"
+        return Check(
+            name="storage_abilities",
+            ok=found is not None and not found.lacking,
+            required=False,
+            detail=detail,
+        )
+
+
+def _scheduler(*, alive: bool) -> Check:
+    return Check(name="scheduler", ok=alive, detail="running" if alive else "stopped")

@@ -58,6 +58,7 @@ ANSWERS: Mapping[type[common.IngressError], Answer] = {
     errors.KeyReusedError: Answer(422, "The Idempotency-Key belongs to another payload"),
     errors.TooManyUploadsError: Answer(429, "Too many uploads at once"),
     errors.OverloadedError: Answer(503, "Too much is in flight"),
+    errors.QueueFullError: Answer(503, "The queue is full"),
     common.ObjectMissingError: Answer(404, "No such item", "The item has just been moved or removed."),
     common.StorageError: Answer(503, "The storage fails", "The storage refused the request."),
     common.StorageUnavailableError: Answer(

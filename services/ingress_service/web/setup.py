@@ -30,8 +30,12 @@ from services.ingress_service.web.inlets import AnyTarget, Inlet, find_node
 from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
+from services.ingress_service.web.observed import ObservedStorage, Observer
+from services.ingress_service.web.queue_depth import QueueDepth
 from services.ingress_service.web.scraper_metrics import ScraperCollector
 from services.ingress_service.web.scraper_setup import build_scheduler
+from services.ingress_service.web.tracing import build_tracing
+from services.ingress_service.web.watch import Watch
 from zarr_fuse.errors import SchemaError
 from zarr_fuse.schema import NodeSchema, deserialize
 
@@ -58,9 +62,9 @@ class Problems:
 
 def build_ingress(settings: Settings) -> Ingress:
     """All parts of the service; raises ConfigurationError with every problem found."""
-    problems = Problems()
+    problems, observer = Problems(), Observer(build_tracing())
     authenticator = problems.attempt(lambda: build_authenticator(settings))
-    queue = problems.attempt(lambda: Queue(ObjectStorage(settings.s3_queue_url, settings)))
+    queue = problems.attempt(lambda: Queue(ObservedStorage(settings.s3_queue_url, settings, observer)))
     configuration = problems.attempt(lambda: read_configuration(settings)) or Configuration()
     inlets = problems.attempt(partial(build_inlets, configuration.endpoints))
     scrapers = problems.attempt(partial(build_inlets, configuration.active_scrappers))
@@ -74,6 +78,9 @@ def build_ingress(settings: Settings) -> Ingress:
     on_stored = wake_up.notify if wake_up else None
     scheduler = build_scheduler(settings, configuration, scrapers, queue, on_stored)
     metrics.registry.register(ScraperCollector(scheduler.known_status))
+    watch = build_watch(settings, [*inlets, *scrapers])
+    metrics.observe_queue(watch.depth, [*inlets, *scrapers])
+    observer.metrics = metrics
     keeper = Keeper(queue, spool, settings.s3_timeout_s)
     return Ingress(
         settings=settings,
@@ -85,10 +92,12 @@ def build_ingress(settings: Settings) -> Ingress:
         gate=gate,
         bounds=Bounds(settings.max_upload_bytes, settings.max_decompressed_bytes),
         metrics=metrics,
-        readiness=Readiness(queue, lambda: scheduler.alive),
+        readiness=Readiness(watch.storage, lambda: scheduler.alive, watch),
         scheduler=scheduler,
         keeper=keeper,
         keys=IdempotencyKeys(KeyRecords(queue.storage), keeper),
+        watch=watch,
+        tracing=observer.tracing,
         wake_up=wake_up,
         forwarder=SpoolForwarder(spool, queue, wake_up.notify if wake_up else None) if spool else None,
     )
@@ -97,6 +106,12 @@ def build_ingress(settings: Settings) -> Ingress:
 def build_spool(settings: Settings) -> Spool | None:
     """The folder that keeps uploads while the storage is away, if one is set."""
     return Spool(settings.spool_dir, settings.spool_max_bytes) if settings.spool_dir is not None else None
+
+
+def build_watch(settings: Settings, endpoints: Sequence[str]) -> Watch:
+    """What looks at the queue in the background, past the metrics of its own calls."""
+    unobserved = ObjectStorage(settings.s3_queue_url, settings)
+    return Watch(unobserved, QueueDepth(Queue(unobserved), endpoints, settings.queue_max_items))
 
 
 def read_configuration(settings: Settings) -> Configuration:
