@@ -119,7 +119,7 @@ class Site:
 
     def accept(self, endpoint: str, payload: bytes | str | object, node: str = "", **facts: object) -> str:
         """Put an item into the queue as the ingress does; its id."""
-        known: dict[str, object] = {"content_type": "application/json", **TARGETS[endpoint], **facts}
+        known: dict[str, object] = {"content_type": "application/json", **TARGETS.get(endpoint, {}), **facts}
         received_at = BEGIN + timedelta(seconds=next(self.seconds))
         item_id = new_item_id(endpoint, node, received_at)
         metadata = ItemMetadata.model_validate(
