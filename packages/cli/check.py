@@ -19,6 +19,7 @@ class Finding(NamedTuple):
 
     subject: str
     problem: str = ""
+    details: tuple[str, ...] = ()
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +34,11 @@ def check() -> None:
     it writes and removes a few small objects. Exit codes: 0 all is well, 1 something is wrong.
     """
     wrong = 0
-    for subject, problem in findings():
+    for subject, problem, details in findings():
         wrong += bool(problem)
         typer.echo(f"wrong  {subject}: {problem}" if problem else f"ok     {subject}")
+        for line in details:
+            typer.echo(f"       {line}")
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -73,6 +76,7 @@ def _configured(settings: Settings) -> Iterator[Finding]:
         targets = [*configuration.endpoints, *configuration.active_scrappers]
         yield from _schemas(targets)
         yield from _extractors(settings, targets)
+        yield from _scrapers(settings, configuration)
 
 
 def _schemas(targets: list[Target]) -> Iterator[Finding]:
@@ -97,6 +101,17 @@ def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:
             yield Finding(subject, str(error))
         else:
             yield Finding(subject)
+
+
+def _scrapers(settings: Settings, configuration: Configuration) -> Iterator[Finding]:
+    from packages.cli.scrapper_plan import details_of, problems_of, problems_of_mail
+
+    for scrapper in configuration.active_scrappers:
+        problems = problems_of(scrapper)
+        yield from (Finding(f"scraper {scrapper.name}", problem) for problem in problems)
+        if not problems:
+            yield Finding(f"scraper {scrapper.name}", details=details_of(scrapper))
+    yield from (Finding("messages about failures", one) for one in problems_of_mail(configuration, settings))
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ COMMANDS = {
         "Delete items past RETENTION_PROCESSED_DAYS and RETENTION_FAILED_DAYS, "
         "and leavings of aborted uploads.",
     ),
+    "scrapper": Entry("packages.cli.scrapper", "Run scrapers by hand, and fetch what they missed."),
     "schema": Entry("packages.cli.schema", "Check schemas, and see what a change of one means."),
     "check": Entry("packages.cli.check", "Print everything that is wrong with this installation."),
     "openapi": Entry("packages.cli.serve", "Print the OpenAPI document of this configuration."),

@@ -28,16 +28,17 @@ def choices(path: Path, outputs: Mapping[str, str], *, has_header: bool = True) 
     ]
 
 
-def columns(path: Path, *, has_header: bool = True) -> Sequence[str]:
-    """The columns of the file, or `PlanError`."""
-    return _read(path, has_header, infer=False).columns
-
-
 def _read(path: Path, has_header: bool, *, infer: bool) -> pl.DataFrame:
     try:
-        return pl.read_csv(path, has_header=has_header, infer_schema=infer, infer_schema_length=None)
+        frame = pl.read_csv(path, has_header=has_header, infer_schema=infer, infer_schema_length=None)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise PlanError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from None
+    return frame if has_header else frame.rename(_numbered(frame.columns))
+
+
+def _numbered(names: Sequence[str]) -> dict[str, str]:
+    """Columns without names count from 1, as configurations in use have it."""
+    return {name: f"column_{number}" for number, name in enumerate(names, start=1)}
 
 
 def _listed(frame: pl.DataFrame) -> str:

@@ -155,5 +155,5 @@ def shown_url(url: str) -> str:
     parts = httpx.URL(url)
     for name in parts.params:
         if SECRET_NAME.search(name):
-            parts = parts.copy_set_param(name, "***")
+            parts = parts.copy_set_param(name, "HIDDEN")
     return str(parts)
