@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import polars as pl
 
@@ -18,6 +19,10 @@ from zarr_fuse.report import Findings, RejectedRow
 from zarr_fuse.schema import DatasetSchema
 
 FINDINGS_SHOWN = 100
+MAX_PROVEN, MAX_PROVEN_COLUMNS = 100, 200
+"""Sets of columns remembered for a schema, and columns in each; a client that varies them gains nothing."""
+Proven: TypeAlias = set[tuple[tuple[str, pl.DataType], ...]]
+"""Columns, by name and type, that a schema is known to take."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ class PayloadCheck:
     A `trial` converts all rows that come within `TRIAL_BYTES`, others the first thousand; both as the merge
     does. Raises PayloadError or EmptyPayloadError (does not parse), ColumnsMissingError (names all that are
     missing), SchemaMismatchError (a column cannot be converted, or bad rows under `on_bad_rows="fail"`).
+
+    Whether a column can be converted depends on its type alone, unless bad rows are to be refused. So what
+    is `proven` of the schema already is not tried again, except on trial.
     """
 
     def __init__(
@@ -62,12 +70,14 @@ class PayloadCheck:
         extracted: bool = False,
         on_bad_rows: OnBadRows = "report",
         trial: bool = False,
+        proven: Proven | None = None,
     ) -> None:
         self._schema, self._extracted, self._on_bad_rows = schema, extracted, on_bad_rows
         self._pieces = payload_pieces(content_type)
         self._sample = Sample(trial=trial)
         self._columns: dict[str, None] = {}
         self._rows: int | None = None
+        self._proven = None if trial or on_bad_rows == "fail" else proven
 
     @property
     def held_bytes(self) -> int:
@@ -88,7 +98,11 @@ class PayloadCheck:
             return CheckReport(rows=self._rows, columns=columns)
         require_columns(columns, self._schema)
         sample = self._sample.frame()
+        types = tuple(sample.schema.items())
+        if self._proven is not None and types in self._proven:
+            return CheckReport(rows=self._rows, columns=columns)
         findings = self._convert(sample)
+        self._remember(types)
         return CheckReport(
             rows=self._rows,
             columns=columns,
@@ -123,6 +137,10 @@ class PayloadCheck:
             self._sample.add(contents.sample)
         else:
             require_arrays(contents, self._schema)
+
+    def _remember(self, types: tuple[tuple[str, pl.DataType], ...]) -> None:
+        if self._proven is not None and len(types) <= MAX_PROVEN_COLUMNS and len(self._proven) < MAX_PROVEN:
+            self._proven.add(types)
 
     def _convert(self, sample: pl.DataFrame) -> Findings:
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from packages.common.models.configuration_model import Target
 from services.ingress_service.errors import NodeUnknownError
@@ -15,10 +16,14 @@ AnyTarget = TypeVar("AnyTarget", bound=Target)
 
 @dataclass(frozen=True)
 class Inlet(Generic[AnyTarget]):
-    """An endpoint or scraper with the schema of its store, read once at the start."""
+    """An endpoint or scraper with the schema of its store, read once at the start.
+
+    `proven` holds, by node path, the columns that the node is known to take.
+    """
 
     target: AnyTarget
     schema: NodeSchema
+    proven: defaultdict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
 
     def dataset_schema(self, node_path: str) -> DatasetSchema:
         """The schema of the node at `target_node` + `node_path`; raises NodeUnknownError."""

@@ -50,6 +50,7 @@ class Destination:
             extracted=endpoint.is_extracted,
             on_bad_rows=endpoint.bad_rows_at_merge,
             trial=self.trial,
+            proven=self.inlet.proven[self.node_path],
         )
 
 
