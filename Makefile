@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: env demo test test-rgw lint bench lock
+.PHONY: env demo test test-rgw test-browser lint bench lock
 
 env: .venv/.ready
 
@@ -22,6 +22,9 @@ test: env
 
 test-rgw: env
 	$(PY) -m pytest -m rgw --timeout 600
+
+test-browser: env
+	$(PY) -m pytest -m browser --timeout 600
 
 lint: env
 	$(PY) -m ruff check --no-cache .

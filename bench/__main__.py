@@ -12,20 +12,28 @@ import typer
 from rich.console import Console
 
 from bench.cases import Case, cases
+from bench.freshness import freshness_table, measure
 from bench.machine import facts
 from bench.merge import FailedError, run
 from bench.results import Result
 from bench.table import facts_table, results_table
 
+FRESHNESS = "freshness"
+
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller cases, one round: below a minute.")] = False,
-    case: Annotated[list[str] | None, typer.Option(help="Only this case; repeat for more.")] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Only this case; repeat for more. `freshness` only if named.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there, too.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where stores are written, and removed again.")] = None,
 ) -> None:
-    """Measure the merge engine against bare zarr and against xarray."""
+    """Measure the merge engine against bare zarr and against xarray; or how soon an upload is readable."""
     console = Console()
+    if case == [FRESHNESS]:
+        _measure_freshness(console, folder)
+        return
     chosen = _chosen(cases(quick=quick), case or [])
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name, console.status("") as status:
         place = Path(name)
@@ -43,6 +51,16 @@ def main(
     if json_file:
         json_file.write_text(json.dumps(_plain(machine, results), indent=1), encoding="utf-8")
     if failures:
+        raise typer.Exit(1)
+
+
+def _measure_freshness(console: Console, folder: Path | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name, console.status("") as status:
+        machine = facts(Path(name))
+        found = measure(Path(name), status.update)
+    console.print(facts_table(machine))
+    console.print(freshness_table(found))
+    if found.has_missed:
         raise typer.Exit(1)
 
 

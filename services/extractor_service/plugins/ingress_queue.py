@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property
 from typing import Any
@@ -36,12 +37,11 @@ class Preloading:
 
     @hookimpl  # type: ignore[untyped-decorator]
     def on_starting(self, component: object) -> None:
-        """Called before the scheduler starts its executor."""
+        """Called before the scheduler starts its executor; what starts is not told yet, its command is."""
         from airflow.configuration import conf
 
-        if getattr(component, "job_type", None) == "SchedulerJob" and "LocalExecutor" in conf.get(
-            "core", "executor"
-        ):
+        is_job = type(component).__name__ == "Job"
+        if is_job and sys.argv[1:2] == ["scheduler"] and "LocalExecutor" in conf.get("core", "executor"):
             import services.extractor_service.sweep  # noqa: F401
 
 
