@@ -1,6 +1,6 @@
 """How an item is named in the queue, and which names from outside may become part of an object key.
 
-    {state}/{endpoint}[/{node_path}]/{YYYYmmddTHHMMSS}_{12 hex}.{ext}[.meta.json]
+    {state}/{endpoint}[/{node_path}]/{YYYYmmddTHHMMSS}_{12 hex}.{ext}[.meta.json|.rejected.csv]
 
 The part between the state and the extension is the item id; it stays the same through every move.
 """
@@ -20,6 +20,7 @@ from packages.common.errors import NodePathError
 MAX_PATH_BYTES = 512
 MAX_ID_BYTES = 900
 METADATA_SUFFIX = ".meta.json"
+REJECTED_SUFFIX = ".rejected.csv"
 _UNIQUE = re.compile(r"[0-9a-f]{12}")
 
 
@@ -113,10 +114,20 @@ def metadata_key(state: ItemState, item_id: str, extension: str) -> str:
     return payload_key(state, item_id, extension) + METADATA_SUFFIX
 
 
+def rejected_key(state: ItemState, item_id: str, extension: str) -> str:
+    """The key of the rows of an item that were quarantined."""
+    return payload_key(state, item_id, extension) + REJECTED_SUFFIX
+
+
+def payload_key_of(key: str) -> str:
+    """The key of the payload that an object lies beside, or the key itself."""
+    return key.removesuffix(METADATA_SUFFIX).removesuffix(REJECTED_SUFFIX)
+
+
 def parse_key(key: str) -> KeyParts | None:
     """The parts of a key; None for one that is no payload and no metadata of the queue."""
     state, _, rest = key.partition("/")
-    if state not in {*ItemState}:
+    if state not in {*ItemState} or rest.endswith(REJECTED_SUFFIX):
         return None
     is_metadata = rest.endswith(METADATA_SUFFIX)
     folder, slash, name = rest.removesuffix(METADATA_SUFFIX).rpartition("/")
@@ -128,6 +139,7 @@ def parse_key(key: str) -> KeyParts | None:
 
 __all__ = [
     "METADATA_SUFFIX",
+    "REJECTED_SUFFIX",
     "ItemState",
     "KeyParts",
     "checked_item_id",
@@ -138,4 +150,6 @@ __all__ = [
     "normalise_node_path",
     "parse_key",
     "payload_key",
+    "payload_key_of",
+    "rejected_key",
 ]

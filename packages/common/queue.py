@@ -19,10 +19,10 @@ from packages.common.errors import (
     NodePathError,
     ObjectMissingError,
 )
-from packages.common.keys import METADATA_SUFFIX, ItemState, checked_item_id, extension_of, parse_key
+from packages.common.keys import ItemState, checked_item_id, extension_of, parse_key, payload_key_of
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.object_writer import ObjectWriter
-from packages.common.queue_items import Move, QueuedItem, left_behind, new_item
+from packages.common.queue_items import Move, QueuedItem, keys_left_behind, new_item
 from packages.common.queue_places import own_metadata, require_settled
 from packages.common.s3io import ObjectStorage, Payload
 
@@ -151,6 +151,8 @@ class Queue:
         item, target = move.item, move.item.in_state(move.to_state)
         if move.to_state is ItemState.FAILED and self._is_processed(item):
             return True
+        if move.rejected is not None:
+            self.storage.put(target.rejected_key, move.rejected)
         self.storage.put(target.metadata_key, move.metadata.to_json())
         if target == item:
             return True
@@ -159,7 +161,7 @@ class Queue:
         except ObjectMissingError:
             if self.storage.head(target.payload_key) is not None:
                 return True
-            self.storage.delete([target.metadata_key])
+            self.storage.delete([target.metadata_key, target.rejected_key])
             return False
         return True
 
@@ -167,10 +169,8 @@ class Queue:
         return self.storage.head(item.in_state(ItemState.PROCESSED).payload_key) is not None
 
     def _leave(self, moves: Sequence[Move]) -> None:
-        places = [place for move in moves for place in left_behind(move)]
-        self.storage.delete(
-            [place.metadata_key for place in places] + [place.payload_key for place in places]
-        )
+        keys = [keys_left_behind(move) for move in moves]
+        self.storage.delete(sorted((key for one in keys for key in one), key=_is_payload))
 
     def find(self, item_id: str) -> QueuedItem | None:
         """The item with this id, in the latest place that holds it."""
@@ -212,21 +212,23 @@ class Queue:
     def purge(self, item: QueuedItem) -> None:
         """Remove an item; repeating it is harmless."""
         self.storage.delete([item.payload_key])
-        self.storage.delete([item.metadata_key])
+        self.storage.delete([item.metadata_key, item.rejected_key])
 
     def aborted(self, older_than: timedelta = ABORTED_AFTER) -> Iterator[str]:
-        """Keys of metadata without payload, left by uploads that were never acknowledged."""
+        """Keys of metadata and of quarantined rows without payload, left by what was cut short."""
         limit = datetime.now(UTC) - older_than
         for state in ItemState:
-            previous = ""
+            last = ""
             for found in self.storage.list(f"{state}/"):
-                lonely = found.key.removesuffix(METADATA_SUFFIX) not in {found.key, previous}
-                if lonely and found.modified_at < limit and self._has_no_payload(found.key):
+                payload_key = payload_key_of(found.key)
+                lonely = payload_key not in {found.key, last}
+                if lonely and found.modified_at < limit and self.storage.head(payload_key) is None:
                     yield found.key
-                previous = found.key
+                last = payload_key
 
-    def _has_no_payload(self, key: str) -> bool:
-        return self.storage.head(key.removesuffix(METADATA_SUFFIX)) is None
+
+def _is_payload(key: str) -> bool:
+    return payload_key_of(key) == key
 
 
 def _attempt(act: Callable[[Move], bool], move: Move) -> bool | IngressError:

@@ -8,7 +8,14 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from packages.common.errors import MetadataError
-from packages.common.keys import ItemState, checked_item_id, extension_of, metadata_key, payload_key
+from packages.common.keys import (
+    ItemState,
+    checked_item_id,
+    extension_of,
+    metadata_key,
+    payload_key,
+    rejected_key,
+)
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.s3io import Payload
 
@@ -31,17 +38,23 @@ class QueuedItem(NamedTuple):
         """The key of its metadata."""
         return metadata_key(self.state, self.item_id, self.extension)
 
+    @property
+    def rejected_key(self) -> str:
+        """The key of its rows that were quarantined, if any were."""
+        return rejected_key(self.state, self.item_id, self.extension)
+
     def in_state(self, state: ItemState) -> QueuedItem:
         """The same item in another place."""
         return self._replace(state=state)
 
 
 class Move(NamedTuple):
-    """An item, the metadata it takes along, and where it goes."""
+    """An item, the metadata it takes along, and where it goes; `rejected` is CSV of its quarantined rows."""
 
     item: QueuedItem
     metadata: ItemMetadata
     to_state: ItemState
+    rejected: bytes | None = None
 
 
 def new_item(metadata: ItemMetadata, payload: Payload) -> QueuedItem:
@@ -72,3 +85,16 @@ def left_behind(move: Move) -> list[QueuedItem]:
     if stays is ItemState.FAILED:
         others = [ItemState.ACCEPTED]
     return [move.item.in_state(state) for state in others]
+
+
+def keys_left_behind(move: Move) -> list[str]:
+    """What a move removes, metadata first; quarantined rows go with what is not processed any more."""
+    places = left_behind(move)
+    stale = [place for place in places if place.state is ItemState.PROCESSED]
+    if move.to_state is ItemState.PROCESSED and move.rejected is None and move.metadata.requeued:
+        stale.append(move.item.in_state(ItemState.PROCESSED))
+    return [
+        *(place.metadata_key for place in places),
+        *(place.rejected_key for place in stale),
+        *(place.payload_key for place in places),
+    ]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
-from packages.common.keys import METADATA_SUFFIX, ItemState, parse_key
+from packages.common.keys import METADATA_SUFFIX, REJECTED_SUFFIX, ItemState, parse_key
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.extractor_service.places import open_queue
@@ -37,7 +37,7 @@ def removals(settings: Settings, *, now: datetime | None = None) -> Iterator[Rem
         if days is not None:
             yield from _expired(queue, state, at - timedelta(days=days))
     for key in queue.aborted():
-        yield Removal(key, "metadata of an upload that was never accepted")
+        yield Removal(key, "left by an upload or a removal that was cut short")
 
 
 def remove(settings: Settings, found: Iterable[Removal]) -> int:
@@ -52,9 +52,12 @@ def remove(settings: Settings, found: Iterable[Removal]) -> int:
 
 def _expired(queue: Queue, state: ItemState, before: datetime) -> Iterator[Removal]:
     """Metadata is written anew when an item ends, so it is as old as that end."""
+    expired, reason = "", f"{state} before {before:%Y-%m-%d %H:%M} UTC"
     for found in queue.storage.list(f"{state}/"):
         parts = parse_key(found.key)
         if parts is not None and parts.is_metadata and found.modified_at < before:
-            reason = f"{state} before {before:%Y-%m-%d %H:%M} UTC"
-            yield Removal(found.key.removesuffix(METADATA_SUFFIX), reason)
+            expired = found.key.removesuffix(METADATA_SUFFIX)
+            yield Removal(expired, reason)
+            yield Removal(found.key, reason)
+        elif found.key == f"{expired}{REJECTED_SUFFIX}":
             yield Removal(found.key, reason)

@@ -16,6 +16,7 @@ from packages.common.models.metadata_model import ItemError, ItemMetadata
 from packages.common.models.treatment_model import OnBadRows
 from packages.common.queue import QueuedItem
 from services.extractor_service.errors import is_transient, item_error
+from services.extractor_service.quarantine import Quarantine
 from zarr_fuse.report import UpdateReport
 
 
@@ -127,6 +128,7 @@ class Verdict:
     metadata: ItemMetadata | None = None
     report: UpdateReport | None = None
     error: ItemError | None = None
+    quarantine: Quarantine | None = None
 
 
 def failure(item: PlannedItem, metadata: ItemMetadata | None, error: BaseException) -> Verdict:

@@ -11,6 +11,7 @@ import xarray as xr
 from services.extractor_service.errors import is_deliberate, is_transient
 from services.extractor_service.items import Extracted, Verdict, VerdictKind, failure
 from services.extractor_service.places import logged_warnings
+from services.extractor_service.quarantine import quarantined
 from zarr_fuse import Node
 from zarr_fuse.errors import AlreadyMergedError, UpdateRefusedError, ZarrFuseError
 from zarr_fuse.report import UpdateReport
@@ -62,7 +63,7 @@ def _merge(root: Node, frames: Sequence[Extracted]) -> list[Verdict]:
     except CulpritsFoundError as found:
         return [*found.verdicts, *_merge(root, _without(frames, found.verdicts))]
     except AlreadyMergedError as error:
-        merged = [_duplicate(frame) for frame in frames if frame.item.ledger_id in set(error.item_ids)]
+        merged = [_duplicate(root, frame) for frame in frames if frame.item.ledger_id in set(error.item_ids)]
         return [*merged, *_merge(root, _without(frames, merged))] if merged else _all_fail(frames, error)
     except Exception as error:
         alone = len(frames) == 1
@@ -71,7 +72,7 @@ def _merge(root: Node, frames: Sequence[Extracted]) -> list[Verdict]:
         )
         return _after(root, frames, error)
     return [
-        Verdict(frame.item, VerdictKind.MERGED, frame.metadata, report)
+        _verdict(root, frame, VerdictKind.MERGED, report)
         for frame, report in zip(frames, reports, strict=True)
     ]
 
@@ -116,8 +117,17 @@ def _all_fail(frames: Iterable[Extracted], error: Exception) -> list[Verdict]:
     return [failure(frame.item, frame.metadata, error) for frame in frames]
 
 
-def _duplicate(frame: Extracted) -> Verdict:
-    return Verdict(frame.item, VerdictKind.DUPLICATE, frame.metadata)
+def _duplicate(root: Node, frame: Extracted) -> Verdict:
+    """A sweep that merged the frame may have ended before it wrote its rejected rows down."""
+    return _verdict(root, frame, VerdictKind.DUPLICATE, None)
+
+
+def _verdict(root: Node, frame: Extracted, kind: VerdictKind, report: UpdateReport | None) -> Verdict:
+    kept = None
+    if frame.item.on_bad_rows == "quarantine" and (report is None or report.rejected):
+        with logged_warnings():
+            kept = quarantined(frame.frame, root[frame.item.node].schema, report)
+    return Verdict(frame.item, kind, frame.metadata, report, quarantine=kept)
 
 
 def _without(frames: Sequence[Extracted], verdicts: Iterable[Verdict]) -> list[Extracted]:

@@ -53,13 +53,14 @@ class Settlement:
     metadata: ItemMetadata | None = None
     to_state: ItemState | None = None
     error: ItemError | None = None
+    rejected: bytes | None = None
 
     @property
     def move(self) -> Move | None:
         """The move, None for an item that stays where it is."""
         if self.metadata is None or self.to_state is None:
             return None
-        return Move(self.item.queued, self.metadata, self.to_state)
+        return Move(self.item.queued, self.metadata, self.to_state, self.rejected)
 
 
 def settlement(verdict: Verdict, metadata: ItemMetadata, circumstances: Circumstances) -> Settlement:
@@ -72,14 +73,18 @@ def settlement(verdict: Verdict, metadata: ItemMetadata, circumstances: Circumst
         return Settlement(item, End.RESUMED, metadata, item.left_as)
     if verdict.kind is VerdictKind.MERGED:
         done = _ended(verdict, metadata, circumstances, ItemState.PROCESSED)
-        return Settlement(item, End.PROCESSED, done, ItemState.PROCESSED)
+        return Settlement(item, End.PROCESSED, done, ItemState.PROCESSED, rejected=_rejected(verdict))
     if verdict.kind is VerdictKind.DUPLICATE:
         kept = metadata.outcome is not None and metadata.outcome.state == ItemState.PROCESSED
         done = metadata if kept else _ended(verdict, metadata, circumstances, ItemState.PROCESSED)
-        return Settlement(item, End.DUPLICATES, done, ItemState.PROCESSED)
+        return Settlement(item, End.DUPLICATES, done, ItemState.PROCESSED, rejected=_rejected(verdict))
     if verdict.kind is VerdictKind.TRANSIENT:
         return _after_transient(verdict, metadata, circumstances)
     return _failed(verdict, metadata, circumstances, verdict.error)
+
+
+def _rejected(verdict: Verdict) -> bytes | None:
+    return verdict.quarantine.csv if verdict.quarantine else None
 
 
 def _after_transient(verdict: Verdict, metadata: ItemMetadata, circumstances: Circumstances) -> Settlement:
@@ -116,6 +121,7 @@ def _ended(
         node=verdict.item.node if circumstances.store_url else None,
         dag_run_id=circumstances.dag_run_id,
         error=error,
+        quarantined_rows=verdict.quarantine.rows if verdict.quarantine else None,
         **_findings(verdict.report, merged=state is ItemState.PROCESSED),
     )
     return metadata.model_copy(update={"attempts": attempts, "retry_at": None, "outcome": outcome})

@@ -82,11 +82,20 @@ def _merged(
         )
         yield [failure(item, None, error) for item in items]
         return
-    yield [Verdict(item, VerdictKind.DUPLICATE) for item in items if item.ledger_id in known]
-    contents = read(queue, (item for item in items if item.ledger_id not in known), settings.sweep_max_bytes)
+    done = {item.item_id for item in items if item.ledger_id in known}
+    moved = {item.item_id for item in items if item.item_id in done and item.on_bad_rows != "quarantine"}
+    yield [Verdict(item, VerdictKind.DUPLICATE) for item in items if item.item_id in moved]
+    contents = read(queue, (item for item in items if item.item_id not in moved), settings.sweep_max_bytes)
     with means_of(settings) as means:
         for batch in batches(extract(means, contents), settings.sweep_max_bytes):
-            yield merge(root, batch)
+            yield [_once_merged(verdict, done) for verdict in merge(root, batch)]
+
+
+def _once_merged(verdict: Verdict, done: set[str]) -> Verdict:
+    """What is in the store cannot fail any more, even if its payload is no table now."""
+    if verdict.kind is VerdictKind.PERMANENT and verdict.item.item_id in done:
+        return Verdict(verdict.item, VerdictKind.DUPLICATE, verdict.metadata)
+    return verdict
 
 
 def _opened(settings: Settings, schema_file: Path, items: Sequence[PlannedItem]) -> tuple[Node, set[str]]:

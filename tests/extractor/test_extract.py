@@ -10,6 +10,7 @@ import xarray as xr
 from packages.common.models.metadata_model import ItemMetadata
 from services.extractor_service.extract import extract, means_of, rows_of
 from services.extractor_service.items import Content, Extracted, PlannedItem, Verdict, VerdictKind
+from services.extractor_service.treatments import Treatments
 from tests.extractor.site import Site, csv, readings
 
 RECEIVED_AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -120,3 +121,42 @@ def test_binary_payload_without_extractor_says_what_is_missing(site: Site) -> No
     kind, message = reason(site, "GRIB....", content_type="application/x-grib")
     assert kind == "not_tabular"
     assert "extract_fn" in message
+
+
+PATHS = """
+    extract:
+      rows: "$.readings[*]"
+      columns: {time: $.time, temperature: $.values.t}
+      document: {place: $.device}
+"""
+
+
+def test_paths_of_the_configuration_make_the_table(site: Site) -> None:
+    site.write("configuration.yaml", f"endpoints:\n  - name: weather{PATHS}")
+    payload = {"device": "d1", "readings": [{"time": "2026-11-20", "values": {"t": 1.5}}]}
+    frame = rows(site, json.dumps(payload))
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.to_dicts() == [{"time": "2026-11-20", "temperature": 1.5, "place": "d1"}]
+    assert reason(site, "{}") == ("payload_empty", "the rows path $.readings[*] finds nothing in the JSON")
+
+
+def test_wrong_paths_hold_the_items_of_their_endpoint_back(site: Site) -> None:
+    site.write("configuration.yaml", f"endpoints:\n  - name: weather{PATHS.replace('$.time', 'time')}")
+    verdict = judged(site, "{}")
+    assert isinstance(verdict, Verdict)
+    assert verdict.kind is VerdictKind.TRANSIENT
+    assert verdict.error is not None
+    assert verdict.error.message.startswith("the configuration of weather is wrong: extract.columns.time:")
+    assert isinstance(judged(site, csv(1), content_type="text/csv", endpoint_name="other"), Extracted)
+
+
+def test_limits_of_an_extractor_come_from_its_endpoint_or_the_settings(site: Site) -> None:
+    site.write("slow.py", "import time\ndef extract(payload, metadata):\n    time.sleep(30)\n")
+    site.write("configuration.yaml", "endpoints:\n  - {name: weather, extractor_timeout_s: 0.2}\n")
+    assert reason(site, "{}", fn_module="slow", extract_fn="extract") == (
+        "extractor_timeout",
+        "slow.extract took longer than 0.2 s",
+    )
+    treatments = Treatments(site.settings)
+    assert treatments.limits("weather") == (0.2, 2 * 2**30)
+    assert treatments.limits("other") == (60.0, 2 * 2**30)

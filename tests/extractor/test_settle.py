@@ -61,6 +61,7 @@ def test_merged_item_moves_with_its_outcome(site: Site) -> None:
         "dag_run_id": "run-7",
         "error": None,
         "rejected_counts": {"not_convertible": 250},
+        "quarantined_rows": None,
     }
 
 

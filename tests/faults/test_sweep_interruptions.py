@@ -70,7 +70,9 @@ class Story:
             assert site.metadata(item_id).outcome is not None
         assert site.metadata(self.again).generation == 2
         payloads = {site.queue.find(item_id).payload_key for item_id in self.accepted}
-        expected_keys = payloads | {key + METADATA_SUFFIX for key in payloads}
+        rejected_key = site.queue.find(self.quarantined).rejected_key
+        expected_keys = payloads | {key + METADATA_SUFFIX for key in payloads} | {rejected_key}
+        assert b"999.0" in site.queue.storage.get(rejected_key)
         assert self.world.objects() == expected_keys
         values = self.world.values("station")
         shared = values.pop(SHARED)

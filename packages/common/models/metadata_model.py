@@ -67,7 +67,10 @@ class ItemError(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What became of an item; `rejected_rows` holds the first hundred, `rejected_counts` all by kind."""
+    """What became of an item; `rejected_rows` holds the first hundred, `rejected_counts` all by kind.
+
+    `quarantined_rows` lie as CSV beside the processed item.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -82,6 +85,7 @@ class Outcome(BaseModel):
     error: ItemError | None = None
     rejected_rows: FirstRejectedRows = Field(default_factory=list)
     rejected_counts: dict[str, int] = Field(default_factory=dict)
+    quarantined_rows: int | None = None
 
 
 class ItemMetadata(BaseModel):
