@@ -15,7 +15,7 @@ import polars as pl
 from packages.common.csv_payload import BOM, header_separator, read_csv
 from packages.common.errors import PayloadError
 
-PIECE_BYTES = 4 * 2**20
+PIECE_BYTES = 2**19
 MAX_RECORD_BYTES = 16 * 2**20
 
 

@@ -141,6 +141,8 @@ class LocalFiles:
 class LocalWriter:
     """A file that grows under a staging name."""
 
+    held_bytes = 0
+
     def __init__(self, files: LocalFiles, staged: str, key: str) -> None:
         self._files, self._staged, self._key = files, staged, key
         path = files.path(staged)

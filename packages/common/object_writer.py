@@ -21,6 +21,9 @@ log = structlog.get_logger("storage")
 class ObjectWriter(Protocol):
     """One object on its way; used by one thread at a time. Nobody sees it before `commit` returns."""
 
+    held_bytes: int
+    """Memory it takes at most."""
+
     def write(self, data: bytes) -> None:
         """Take the next bytes; raises StorageError."""
 
@@ -44,6 +47,7 @@ class RemoteWriter:
 
     def __init__(self, store: Store, key: str, part_bytes: int) -> None:
         self._key = key
+        self.held_bytes = 2 * part_bytes
         with translated("write", key):
             self._upload = obstore.open_writer(store, key, buffer_size=part_bytes, max_concurrency=1)
             self._upload.__enter__()

@@ -23,7 +23,7 @@ from packages.common.validation import UTF8, Decoded, decode_payload
 Part: TypeAlias = Decoded | Contents
 """Some rows or values of a payload, or what a binary file holds."""
 
-PIECE_BYTES = 2**20
+PIECE_BYTES = 2**19
 MAX_LINE_BYTES = 16 * 2**20
 WHOLE_BYTES = 64 * 2**20
 """Largest payload of a type that is checked whole in memory: JSON, which takes ten times that."""

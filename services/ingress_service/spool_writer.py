@@ -13,6 +13,8 @@ from packages.common.errors import StorageError, StorageUnavailableError
 class SpoolWriter:
     """A payload that grows in a file of the spool; the spool's `add` is its commit."""
 
+    held_bytes = 0
+
     def __init__(self, path: Path, reserve: Callable[[int], None]) -> None:
         self.path = path
         self.size_bytes = 0

@@ -13,7 +13,7 @@ from packages.common.errors import EmptyPayloadError
 from services.ingress_service.errors import BodyTimeoutError, BodyTooLargeError
 from services.ingress_service.web.limits import CHUNK_TIMEOUT_S, Lease
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 GRACE_S = 60.0
 MIN_BYTES_PER_S = 1024
 

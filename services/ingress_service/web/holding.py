@@ -9,10 +9,8 @@ import anyio
 
 from packages.common.object_writer import ObjectWriter
 
-HELD_BYTES = 4 << 20
+HELD_BYTES = 1 << 20
 """A payload up to this size goes to the storage in one PUT, once it is complete and checked."""
-WRITER_BYTES = 10 << 20
-"""What a writer holds in memory at most: two parts of an S3 upload."""
 
 OpenWriter = Callable[[str], ObjectWriter]
 
@@ -32,7 +30,7 @@ class Holder:
         """Memory taken by now."""
         if self._open_writer is None:
             return 0
-        return WRITER_BYTES if self.writer is not None else self.size_bytes
+        return self.writer.held_bytes if self.writer is not None else self.size_bytes
 
     @property
     def payload(self) -> bytes:

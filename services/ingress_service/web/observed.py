@@ -118,6 +118,7 @@ class ObservedWriter:
     def __init__(self, writer: ObjectWriter, observer: Observer) -> None:
         self._writer = writer
         self._observer = observer
+        self.held_bytes = writer.held_bytes
 
     def write(self, data: bytes) -> None:
         """See `ObjectWriter`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import polars as pl
@@ -24,13 +25,20 @@ class Sample:
     def add(self, frame: pl.DataFrame) -> None:
         """Keep what is needed of the next part."""
         if not self._full:
-            kept = frame.head(self._max_rows - self._rows)
+            kept = frame if frame.height <= self._max_rows - self._rows else self._begin_of(frame)
             self.frames.append(kept)
             self._rows += kept.height
-            self.held_bytes += int(frame.estimated_size())
+            self.held_bytes += int(kept.estimated_size())
             self._full = self._rows >= self._max_rows or self.held_bytes >= TRIAL_BYTES
         elif missing := [name for name in frame.columns if name not in self.frames[0].columns]:
             self.frames.append(frame.select(missing).clear())
+
+    def _begin_of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows that are still needed, without the memory of the others."""
+        begin = io.BytesIO()
+        frame.head(self._max_rows - self._rows).write_ipc_stream(begin)
+        begin.seek(0)
+        return pl.read_ipc_stream(begin)
 
     def frame(self) -> pl.DataFrame:
         """The rows, with the columns of all parts."""
