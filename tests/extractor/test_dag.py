@@ -59,6 +59,7 @@ class Told(NamedTuple):
     facts: dict[str, Any]
     runs: dict[str, dict[str, Any]]
     notes: dict[str, str]
+    messages: list[dict[str, Any]]
     log: str
     sites: dict[str, Site]
     good: dict[str, list[str]]
@@ -89,9 +90,10 @@ def told(tmp_path_factory: pytest.TempPathFactory, moto_url: str) -> Told:
     bad["broken"] = site.accept("strict", csv(9))
     steps += reprocessing(site)
     with running_airflow() as fake:
+        steps += without_storage(sites["file"], f"{fake.url}/hook")
         facts, log = airflow(folder, json.dumps(steps), fake.url)
     notes = {path.rpartition("/")[2]: note for path, note in fake.notes.items()}
-    return Told(facts, facts.pop("runs"), notes, log, sites, good, bad)
+    return Told(facts, facts.pop("runs"), notes, fake.messages, log, sites, good, bad)
 
 
 def reprocessing(site: Site) -> list[dict[str, Any]]:
@@ -110,6 +112,19 @@ def reprocessing(site: Site) -> list[dict[str, Any]]:
         step("kept", site, "housekeeping", {"dry_run": True}, environment=removal),
         step("removed", site, "housekeeping", {"dry_run": False}, environment=removal),
     ]
+
+
+def without_storage(site: Site, webhook: str) -> list[dict[str, Any]]:
+    """The storage does not answer, twice."""
+    configuration = site.folder / "inputs" / "configuration.yaml"
+    text = f"{configuration.read_text()}configuration:\n  webhook: {{enabled: true, url: '{webhook}'}}\n"
+    nowhere = {
+        "S3_QUEUE_URL": "s3://bucket/queue",
+        "S3_ENDPOINT_URL": "http://127.0.0.1:9",
+        "S3_TIMEOUT_S": "1",
+    }
+    more = {"environment": nowhere, "files": {str(configuration): text}}
+    return [step("down", site, **more), step("still down", site, **more)]
 
 
 def airflow(folder: Path, steps: str, airflow_url: str) -> tuple[dict[str, Any], str]:
@@ -219,3 +234,14 @@ def test_housekeeping_removes_what_is_past_its_retention_and_only_that(told: Tol
     assert note_of(told, "kept") == "2 objects would be removed"
     assert states_of(told, "removed") == {"processed": told.good["broken"]}
     assert note_of(told, "removed") == "2 objects removed"
+
+
+def test_storage_that_does_not_answer_fails_the_run_and_is_told_once(told: Told) -> None:
+    for name in ("down", "still down"):
+        assert told.runs[name]["state"] == "failed"
+        assert told.runs[name]["tasks"]["plan[-1]"] == "failed"
+    (message,) = told.messages
+    run = told.runs["down"]["run_id"]
+    assert message["subject"] == "ingress_processor: plan failed"
+    assert message["run"] == run
+    assert message["text"].endswith(f"/dags/ingress_processor/runs/{run}")

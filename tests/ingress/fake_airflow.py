@@ -1,4 +1,4 @@
-"""The three routes of Airflow that a wake-up uses, on a free loopback port."""
+"""The routes of Airflow that are called from outside, and a webhook, on a free loopback port."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class FakeAirflow:
     logins: int = 0
     events: list[int] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    messages: list[dict[str, Any]] = field(default_factory=list)
     broken_with: int | None = None
     garbage: bytes | None = None
     posted: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -36,6 +37,9 @@ class FakeAirflow:
         self.gate.wait(10)
         if self.broken_with is not None:
             return self.broken_with, {"detail": "broken"}
+        if (method, path) == ("POST", "/base/hook"):
+            self.messages.append(body)
+            return 200, {}
         if (method, path) == ("POST", "/base/auth/token"):
             return self._login(body)
         if bearer.removeprefix("Bearer ") not in self.tokens:

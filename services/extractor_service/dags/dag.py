@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 
+from services.extractor_service.dags.alerts import tell_failure
 from services.extractor_service.dags.assets import QUEUE
 from services.extractor_service.dags.notes import log_items, note_run, sweep_note
 
@@ -65,6 +66,7 @@ def report(results: list[dict[str, Any]]) -> dict[str, Any]:
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    default_args={"on_failure_callback": tell_failure},
     tags=["ingress"],
     doc_md=__doc__,
 )

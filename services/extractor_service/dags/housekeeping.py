@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
+from services.extractor_service.dags.alerts import tell_failure
 from services.extractor_service.dags.notes import NAMED_ITEMS, note_run
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def told(event: str, found: Iterable[Removal]) -> Iterator[Removal]:
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    default_args={"on_failure_callback": tell_failure},
     params=PARAMS,
     tags=["ingress"],
     doc_md=__doc__,

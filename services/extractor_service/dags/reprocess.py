@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
+from services.extractor_service.dags.alerts import tell_failure
 from services.extractor_service.dags.assets import QUEUE
 from services.extractor_service.dags.notes import log_items, note_run
 
@@ -46,6 +47,7 @@ def requeue() -> list[str]:
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    default_args={"on_failure_callback": tell_failure},
     params=PARAMS,
     tags=["ingress"],
     doc_md=__doc__,
