@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: env demo test test-rgw test-browser lint bench lock
+.PHONY: env demo test test-rgw test-browser test-deploy compose-env lint bench lock
 
 env: .venv/.ready
 
@@ -25,6 +25,12 @@ test-rgw: env
 
 test-browser: env
 	$(PY) -m pytest -m browser --timeout 600
+
+test-deploy: env
+	$(PY) -m pytest -m deploy --timeout 3600 tests/deploy
+
+compose-env:
+	python3 tools/compose_env.py
 
 lint: env
 	$(PY) -m ruff check --no-cache .

@@ -23,6 +23,7 @@ from tests.rigs.debian import RigUnavailableError, private_apt, require_packages
 
 FOLDER = Path(os.environ.get("DEPLOY_RIG", "/var/tmp/zarr-fuse-deploy"))
 START_S, STOP_S, COMMAND_S = 60, 30, 900
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 TABLES = ("filter", "nat")
 FOREIGN_RULE = re.compile(
     r"-A (?:FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*(?:DOCKER|docker0|br-[0-9a-f]{12})"
@@ -35,6 +36,7 @@ class DockerEngine:
 
     folder: Path
     _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _forwarding: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,6 +57,7 @@ class DockerEngine:
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
         self._run_folder.mkdir(parents=True, exist_ok=True)
+        self._forwarding = FORWARDING.read_text()
         programs = self.folder / "root" / "usr"
         with (self._run_folder / "dockerd.log").open("wb") as log:
             self._daemon = subprocess.Popen(
@@ -112,6 +115,7 @@ class DockerEngine:
             self._clean(table)
         self._tool("ip", "link", "del", "docker0")
         self._tool("iptables", "-P", "FORWARD", "ACCEPT")
+        FORWARDING.write_text(self._forwarding)
 
     def _clean(self, table: str) -> None:
         rules = self._tool("iptables", "-t", table, "-S").splitlines()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.chart import ROOT
+from tests.rigs.base_images import make_base_images
+from tests.rigs.debian import RigUnavailableError
+from tests.rigs.docker_engine import DockerEngine, running_engine
+
+SHIPPED = (
+    ".dockerignore",
+    "LICENSE",
+    "README.md",
+    "docker-compose.yaml",
+    "inputs",
+    "oci",
+    "packages",
+    "pyproject.toml",
+    "requirements.lock",
+    "services",
+    "tools",
+)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerEngine]:
+    """A Docker engine of its own; what it lacks is the reason of the skip."""
+    try:
+        with running_engine() as engine:
+            make_base_images(engine)
+            yield engine
+    except RigUnavailableError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is shipped, as a clone would have it."""
+    folder = tmp_path_factory.mktemp("clone")
+    leavings = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=leavings)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def images(engine: DockerEngine, tree: Path) -> dict[str, str]:
+    """The three images, built from their Containerfiles."""
+    names = {name: f"zarr-fuse-{name}:tested" for name in ("ingress", "extractor", "s3")}
+    for name, tag in names.items():
+        file = tree / "oci" / f"{name}.Containerfile"
+        engine.docker("build", "--quiet", "--file", file, "--tag", tag, tree)
+    return names
