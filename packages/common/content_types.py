@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.message import Message
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 EXTENSIONS = MappingProxyType(
@@ -47,6 +48,8 @@ FILE_SUFFIXES = MappingProxyType(
         ".jsonl": "application/x-ndjson",
         ".parquet": "application/vnd.apache.parquet",
         ".nc": "application/x-netcdf",
+        ".nc4": "application/x-netcdf",
+        ".cdf": "application/x-netcdf",
         ".h5": "application/x-hdf5",
         ".hdf5": "application/x-hdf5",
         ".grib": "application/x-grib",
@@ -58,11 +61,23 @@ FILE_SUFFIXES = MappingProxyType(
 )
 """File name ending to content type, for uploads whose part names no type."""
 
+PACKED = "; content-encoding=bzip2"
+"""Stands behind the type of a payload that stays packed in the queue, where its place is chosen."""
+
 
 def canonical_type(content_type: str) -> str:
     """The content type without parameters, in lower case, under its canonical name."""
     name = content_type.partition(";")[0].strip().lower()
     return ALIASES.get(name, name)
+
+
+def type_of_file(filename: str) -> str:
+    """The content type that the end of a file name stands for, packed GRIB included; "" if none."""
+    suffixes = [suffix.lower() for suffix in PurePosixPath(filename).suffixes]
+    if suffixes[-1:] == [".bz2"]:
+        packed = FILE_SUFFIXES.get(suffixes[-2], "") if len(suffixes) > 1 else ""
+        return packed if packed == "application/x-grib" else ""
+    return FILE_SUFFIXES.get(suffixes[-1], "") if suffixes else ""
 
 
 def charset_of(content_type: str) -> str | None:
@@ -76,4 +91,5 @@ def charset_of(content_type: str) -> str | None:
 def extension_of(content_type: str, content_encoding: str | None = None) -> str:
     """The extension of a payload in the queue; `bin` for a type the table does not hold."""
     extension = EXTENSIONS.get(canonical_type(content_type), "bin")
-    return "grib.bz2" if extension == "grib" and content_encoding == "bzip2" else extension
+    is_packed = content_encoding == "bzip2" or content_type.endswith(PACKED)
+    return "grib.bz2" if extension == "grib" and is_packed else extension

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 import structlog
 
+from packages.common.binary_payload import is_binary, read_dataset
 from packages.common.errors import IngressError
 from packages.common.extractor_frames import Frame
 from packages.common.extractor_runner import ExtractorRunner
@@ -82,9 +83,11 @@ def rows_of(means: Means, metadata: ItemMetadata, payload: bytes) -> Frame:
     return table(metadata, payload)
 
 
-def table(metadata: ItemMetadata, payload: bytes) -> pl.DataFrame:
-    """The rows of a payload that is a table by itself, without the reasons of a quarantine."""
+def table(metadata: ItemMetadata, payload: bytes) -> Frame:
+    """The rows of a payload that is a table or a dataset by itself, without the reasons of a quarantine."""
     decoded = decode_payload(payload, metadata.content_type)
+    if isinstance(decoded, bytes) and is_binary(metadata.content_type):
+        return read_dataset(payload, metadata.content_type)
     if isinstance(decoded, bytes):
         raise NotTabularError(
             f"{metadata.content_type} is no table by itself: its endpoint needs an extract_fn"

@@ -118,9 +118,15 @@ def test_old_style_function_never_sees_an_unreadable_payload(site: Site) -> None
 
 
 def test_binary_payload_without_extractor_says_what_is_missing(site: Site) -> None:
-    kind, message = reason(site, "GRIB....", content_type="application/x-grib")
+    kind, message = reason(site, "x" * 257 + "ustar" + "x" * 250, content_type="application/x-tar")
     assert kind == "not_tabular"
     assert "extract_fn" in message
+
+
+def test_broken_binary_payload_is_a_permanent_error(site: Site) -> None:
+    kind, message = reason(site, "GRIB....", content_type="application/x-grib")
+    assert kind == "payload"
+    assert "application/x-grib" in message
 
 
 PATHS = """

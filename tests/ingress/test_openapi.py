@@ -26,6 +26,10 @@ def test_an_upload_describes_its_bodies_headers_and_columns(document: dict[str, 
         "text/csv",
         "application/json",
         "application/x-ndjson",
+        "application/vnd.apache.parquet",
+        "application/x-netcdf",
+        "application/x-hdf5",
+        "application/x-grib",
         "multipart/form-data",
     }
     assert operation["requestBody"]["content"]["text/csv"]["example"].startswith("E,N,value\n")

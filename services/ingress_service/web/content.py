@@ -6,12 +6,12 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 
-from packages.common.content_types import FILE_SUFFIXES, canonical_type, charset_of
+from packages.common.binary_payload import is_binary, require_support
+from packages.common.content_types import UPLOAD_TYPES, canonical_type, charset_of
 from packages.common.errors import UnsupportedTypeError
 from services.ingress_service.errors import (
     ContentTypeMissingError,
@@ -20,7 +20,7 @@ from services.ingress_service.errors import (
 )
 
 MULTIPART = "multipart/form-data"
-SUPPORTED = ("text/csv", "application/json", "application/x-ndjson")
+SUPPORTED = UPLOAD_TYPES
 ENCODINGS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
 UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 DIGESTS = {"sha-256": "sha256", "sha-512": "sha512"}
@@ -51,6 +51,9 @@ def supported_type(raw: str) -> str:
         raise UnsupportedTypeError(
             f"Unsupported Content-Type: {printable(content_type)}. Supported are {', '.join(SUPPORTED)}."
         )
+    require_support(content_type)
+    if is_binary(content_type):
+        return content_type
     charset = charset_of(raw) or ""
     if charset in UTF8:
         return content_type
@@ -62,11 +65,6 @@ def supported_type(raw: str) -> str:
 def printable(text: str) -> str:
     """The first 100 characters of a text from outside, in printable ASCII."""
     return "".join(char if " " <= char <= "~" else "?" for char in text[:100])
-
-
-def type_of_file(filename: str) -> str:
-    """The content type that the suffix of a file name stands for; "" if none."""
-    return FILE_SUFFIXES.get(PurePosixPath(filename).suffix.lower(), "")
 
 
 def _type_and_boundary(headers: Headers) -> tuple[str, bytes | None]:

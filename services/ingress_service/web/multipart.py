@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from packages.common.content_types import type_of_file
 from packages.common.errors import UnsupportedTypeError
 from services.ingress_service.errors import MultipartMalformedError
-from services.ingress_service.web.content import supported_type, type_of_file
+from services.ingress_service.web.content import supported_type
 
 PART = "file"
 SLICE_BYTES = 1 << 20
@@ -145,5 +146,5 @@ def _part_type(headers: dict[str, str], filename: str | None) -> str:
         return supported_type(guessed)
     raise UnsupportedTypeError(
         f"The part {PART!r} has no Content-Type and its file name no known suffix: "
-        "send a type with the part, or a name that ends in .csv, .json or .ndjson."
+        "send a type with the part, or a name that ends in .csv, .json, .ndjson, .parquet, .nc, .h5 or .grib."
     )

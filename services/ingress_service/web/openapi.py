@@ -5,6 +5,7 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from packages.common.binary_payload import FORMATS
 from packages.common.models.configuration_model import Endpoint
 from services.ingress_service.web.answers import Accepted, Problem, ValidationReport
 from services.ingress_service.web.checks import optional_columns, required_columns
@@ -117,6 +118,7 @@ def _request_body(inlet: Inlet[Endpoint]) -> dict[str, Any]:
     content: dict[str, Any] = {
         name: {"schema": {} if name == "application/json" else {"type": "string"}} for name in SUPPORTED
     }
+    content |= {name: {"schema": {"type": "string", "format": "binary"}} for name in FORMATS}
     schema = inlet.schema_at_target
     if schema is not None and not inlet.target.is_extracted:
         columns = [*required_columns(schema), *optional_columns(schema)]

@@ -9,6 +9,8 @@ from functools import partial
 import anyio
 from starlette.requests import Request
 
+from packages.common.binary_payload import stored_encoding
+from packages.common.content_types import PACKED
 from packages.common.models.configuration_model import Endpoint
 from services.ingress_service.web.bodies import Arrival, Bounds, arrive
 from services.ingress_service.web.checks import CheckReport, PayloadCheck
@@ -31,6 +33,7 @@ class Received:
     size_bytes: int
     sha256: str
     report: CheckReport
+    content_encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,18 +87,19 @@ class Intake:
         limit = self.bounds.max_decompressed_bytes
         payload = unwrapped(arrival.blocks(), self.declared, limit, complete=arrival.complete)
         check = self.destination.check(payload.content_type)
-        digest = hashlib.sha256()
+        digest, packed = hashlib.sha256(), None
         for piece in payload.pieces:
+            if not self.holder.size_bytes:
+                packed = stored_encoding(payload.content_type, piece)
             digest.update(piece)
             with self.lease.turns:
                 check.feed(piece)
-            self.holder.write(piece, payload.content_type)
+            self.holder.write(piece, payload.content_type + (PACKED if packed else ""))
             self._hold(check.held_bytes + self.holder.held_bytes)
         with self.lease.turns:
             report = check.finish()
-        return Received(
-            payload.content_type, payload.filename, self.holder.size_bytes, digest.hexdigest(), report
-        )
+        facts = (payload.filename, self.holder.size_bytes, digest.hexdigest())
+        return Received(payload.content_type, *facts, report, packed)
 
     def _hold(self, size_bytes: int) -> None:
         """Account for memory beyond the first block, which is accounted for already."""

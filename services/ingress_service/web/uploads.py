@@ -103,6 +103,7 @@ def _metadata(
         node_path=destination.node_path,
         username=user.name,
         content_type=received.content_type,
+        content_encoding=received.content_encoding,
         size_bytes=received.size_bytes,
         sha256=received.sha256,
         filename=received.filename,
