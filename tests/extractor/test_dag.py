@@ -19,13 +19,16 @@ SCRIPT = """
 import json, os, sys
 from pathlib import Path
 
+from airflow import plugins_manager
 from airflow.dag_processing.dagbag import DagBag
 
+plugins = {one["name"]: one["external_views"] for one in plugins_manager.get_plugin_info()}
 folder, steps, told = sys.argv[1:]
 bag = DagBag(dag_folder=folder, safe_mode=False)
 dag = bag.dags["ingress_processor"]
 facts = {
-    "errors": bag.import_errors,
+    "errors": {**bag.import_errors, **plugins_manager.get_import_errors()},
+    "page": [view["category"] for view in plugins["ingress_queue"]],
     "dags": sorted(bag.dags),
     "tasks": sorted(dag.task_ids),
     "catchup": dag.catchup,
@@ -136,6 +139,7 @@ def airflow(folder: Path, steps: str, airflow_url: str) -> tuple[dict[str, Any],
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(DAGS.parent / "plugins"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
             "AIRFLOW_URL": airflow_url,
             "AIRFLOW_USERNAME": "ingress",
@@ -164,9 +168,10 @@ def note_of(told: Told, name: str) -> str:
     return told.notes[told.runs[name]["run_id"]]
 
 
-def test_dags_import_without_errors_or_heavy_libraries_and_say_when_they_run(told: Told) -> None:
+def test_dags_and_plugin_import_without_errors_or_heavy_libraries_and_say_when_they_run(told: Told) -> None:
     assert told.facts == {
         "errors": {},
+        "page": ["browse"],
         "dags": ["ingress_housekeeping", "ingress_processor", "ingress_reprocess"],
         "tasks": ["merge", "plan", "report"],
         "catchup": False,
