@@ -26,6 +26,7 @@ class CsvPieces:
         self._pending = bytearray()
         self._head = b""
         self._lines_before = 0
+        self._enough_bytes = PIECE_BYTES
 
     @property
     def held_bytes(self) -> int:
@@ -35,11 +36,13 @@ class CsvPieces:
     def feed(self, data: bytes) -> Iterator[pl.DataFrame]:
         """Frames of the records that are complete by now; raises PayloadError with the line at fault."""
         self._pending += data
-        while len(self._pending) >= PIECE_BYTES:
-            if not (end := self._end_of_records()):
+        while len(self._pending) >= self._enough_bytes:
+            if end := self._end_of_records():
+                self._enough_bytes = PIECE_BYTES
+                yield from self._read(end)
+            else:
                 self._refuse_endless_record()
-                return
-            yield from self._read(end)
+                self._enough_bytes = 2 * len(self._pending)
 
     def finish(self) -> Iterator[pl.DataFrame]:
         """Frames of the rest; raises EmptyPayloadError where the whole text had no rows."""
@@ -75,6 +78,8 @@ class CsvPieces:
         if not self._head and self._pending.startswith(BOM):
             del self._pending[: len(BOM)]
         held = bytes(self._pending)
+        if not self._head and not held.strip():
+            return 0
         if b'"' not in held:
             end = held.rfind(b"\n") + 1 or held.rfind(b"\r") + 1
         else:

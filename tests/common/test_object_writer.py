@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+
+import boto3
+import pytest
+
+from packages.common.errors import StorageUnavailableError
+from packages.common.local_files import STAGING
+from packages.common.s3io import ObjectStorage
+from packages.common.settings import Settings
+from tests.common.conftest import BUCKET
+
+PIECE = os.urandom(1 << 20)
+
+
+def unfinished(settings: Settings) -> list[str]:
+    if settings.s3_endpoint_url is None:
+        return []
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint_url,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        region_name="us-east-1",
+    )
+    prefix = settings.s3_queue_url.rpartition("/")[2]
+    found = client.list_multipart_uploads(Bucket=BUCKET, Prefix=prefix).get("Uploads", [])
+    client.close()
+    return [one["Key"] for one in found]
+
+
+def keys(storage: ObjectStorage) -> list[str]:
+    return [info.key for info in storage.list("")]
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 12])
+def test_nothing_is_seen_before_the_commit_and_everything_after(storage, pieces):
+    writer = storage.writer("accepted/a b%/x.csv")
+    for _ in range(pieces):
+        writer.write(PIECE)
+    assert keys(storage) == []
+    writer.commit()
+    writer.abort()
+    assert keys(storage) == ["accepted/a b%/x.csv"]
+    assert storage.get("accepted/a b%/x.csv") == PIECE * pieces
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 12])
+def test_an_aborted_object_leaves_nothing_behind(storage, settings, pieces):
+    writer = storage.writer("accepted/x.csv")
+    for _ in range(pieces):
+        writer.write(PIECE)
+    writer.abort()
+    writer.abort()
+    assert keys(storage) == []
+    assert unfinished(settings) == []
+
+
+def test_a_local_object_is_written_under_a_staging_name_and_synced_before_it_has_its_own(
+    tmp_path, monkeypatch
+):
+    url = (tmp_path / "queue").as_uri()
+    storage = ObjectStorage(url, Settings(s3_queue_url=url))
+    writer = storage.writer("accepted/x.csv")
+    writer.write(PIECE)
+    assert len(list((tmp_path / "queue" / STAGING).iterdir())) == 1
+
+    def lost_power(_fd):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lost_power)
+        with pytest.raises(StorageUnavailableError):
+            writer.commit()
+    assert keys(storage) == []
+    writer.abort()
+    assert list((tmp_path / "queue" / STAGING).iterdir()) == []
+
+
+def test_a_storage_that_is_away_is_named_as_such_and_its_abort_raises_nothing(free_port):
+    settings = Settings(
+        s3_queue_url="s3://bucket/q",
+        s3_access_key="k",
+        s3_secret_key="s",
+        s3_timeout_s=1,
+        s3_endpoint_url=f"http://127.0.0.1:{free_port}",
+    )
+    writer = ObjectStorage(settings.s3_queue_url, settings).writer("x")
+    with pytest.raises(StorageUnavailableError):
+        for _ in range(20):
+            writer.write(PIECE)
+    writer.abort()
