@@ -18,9 +18,9 @@ LOGGER = {
 FORECAST = {"place": "valley", "hourly": {"time": [1, 2, 3], "temp": [0.5, None, 1.5]}}
 
 
-def table(document: object, **extraction: object):
+def table(payload: object, /, **extraction: object):
     row = extraction.pop("dataframe_row", None)
-    return Extraction.model_validate(extraction).frame(json.dumps(document).encode(), "application/json", row)
+    return Extraction.model_validate(extraction).frame(json.dumps(payload).encode(), "application/json", row)
 
 
 def test_rows_and_columns_are_found_by_paths() -> None:
