@@ -24,6 +24,7 @@ class Site(ThreadingHTTPServer):
             "/data.csv": (200, {"Content-Type": "text/csv"}, CSV)
         }
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
 
     @property
     def url(self) -> str:
@@ -43,6 +44,10 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(reply, list):
             reply = reply.pop(0) if len(reply) > 1 else reply[0]
         self.send(*reply)
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
 
     def send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -74,6 +79,18 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
             handler.wfile.write(b"1")
             handler.wfile.flush()
             time.sleep(0.05)
+    except OSError:
+        return
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """Sends as fast as it can, for ever."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/csv")
+    handler.end_headers()
+    try:
+        while True:
+            handler.wfile.write(b"1" * 65536)
     except OSError:
         return
 

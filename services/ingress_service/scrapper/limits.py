@@ -82,9 +82,9 @@ class HostLimits:
 
 
 def _waiting_ms(bucket: InMemoryBucket, item: RateItem) -> int:
-    """How long until the bucket takes the item; it is empty or holds the request before."""
+    """How long until the bucket takes the item: until the request before it has left the window."""
     latest = bucket.peek(0)
-    return max(0, latest.timestamp + bucket.rates[0].interval - item.timestamp) if latest is not None else 0
+    return max(0, latest.timestamp + bucket.rates[0].interval + 1 - item.timestamp) if latest else 0
 
 
 def _refuse_stop(host: str, stopping: threading.Event) -> None:

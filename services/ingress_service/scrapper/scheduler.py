@@ -116,6 +116,9 @@ class ScrapperScheduler:
     def _run_due(self, job: Job) -> bool:
         """Whether something was due; then more may be by now."""
         now = self._now()
+        known_until = self._records.known(job.name).settled_until
+        if known_until is not None and next(fire_times(job, known_until, now), None) is None:
+            return False
         record = begun(self._records.read(job.name), job.scrapper.schedule, now)
         since = record.settled_until or now
         found = due(job, since, now)
@@ -177,7 +180,8 @@ class ScrapperScheduler:
     ) -> Firing:
         self._count(job.name, 1)
         try:
-            firing = self._job.run(job, fired_at, self._records.known(job.name), on_progress)
+            record = self._records.known(job.name) if by == "schedule" else self._records.read(job.name)
+            firing = self._job.run(job, fired_at, record, on_progress)
             changes: list[Any] = [partial(with_firing, firing=firing, triggered_by=by)]
             if by == "schedule" and firing.complete:
                 changes.append(partial(settled, until=fired_at))
