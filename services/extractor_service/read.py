@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
@@ -14,33 +15,28 @@ from services.extractor_service.errors import ForeignPayloadError, PayloadDamage
 from services.extractor_service.items import Content, PlannedItem, Verdict, VerdictKind, failure
 
 READERS = 16  # one item is two requests; S3 answers each in about 20 ms whatever its size
-WINDOW_ITEMS = 256
+AHEAD_ITEMS = 256
 
 log = structlog.get_logger(__name__)
 
 
 def read(queue: Queue, items: Iterable[PlannedItem], max_bytes: int) -> Iterator[Content | Verdict]:
-    """Yield the content of each item in order; at most `max_bytes` of payloads wait in memory.
+    """Yield the content of each item in order; about `max_bytes` of payloads, and one more, wait in memory.
 
     An item that is no longer accepted is `gone`; one that cannot be read gets its verdict here.
     """
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for window in windows(items, max_bytes):
-            yield from pool.map(lambda item: read_item(queue, item), window)
-
-
-def windows(items: Iterable[PlannedItem], max_bytes: int) -> Iterator[list[PlannedItem]]:
-    """Cut a sequence of items so that the payloads of each part stay within `max_bytes`."""
-    window: list[PlannedItem] = []
-    size_bytes = 0
-    for item in items:
-        if window and (size_bytes + item.size_bytes > max_bytes or len(window) == WINDOW_ITEMS):
-            yield window
-            window, size_bytes = [], 0
-        window.append(item)
-        size_bytes += item.size_bytes
-    if window:
-        yield window
+        ahead: deque[tuple[int, Future[Content | Verdict]]] = deque()
+        waiting_bytes = 0
+        for item in items:
+            while ahead and (waiting_bytes + item.size_bytes > max_bytes or len(ahead) == AHEAD_ITEMS):
+                size_bytes, first = ahead.popleft()
+                yield first.result()
+                waiting_bytes -= size_bytes
+            ahead.append((item.size_bytes, pool.submit(read_item, queue, item)))
+            waiting_bytes += item.size_bytes
+        while ahead:
+            yield ahead.popleft()[1].result()
 
 
 def read_item(queue: Queue, item: PlannedItem) -> Content | Verdict:

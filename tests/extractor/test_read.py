@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from packages.common.keys import ItemState
+from services.extractor_service import read as reading
 from services.extractor_service.items import Content, PlannedItem, Verdict, VerdictKind
-from services.extractor_service.read import WINDOW_ITEMS, read, windows
+from services.extractor_service.read import AHEAD_ITEMS, read
 from tests.extractor.site import Site, csv
 
 
@@ -23,15 +26,21 @@ def test_contents_come_in_the_order_of_the_plan(site: Site) -> None:
     assert all(isinstance(one, Content) and one.payload.startswith(b"time,") for one in found)
 
 
-def test_windows_bound_the_payloads_in_memory() -> None:
-    sizes = [3, 3, 3, 9, 100, 1, 1]
-    found = windows([item(str(number), size) for number, size in enumerate(sizes)], 10)
-    assert [[one.size_bytes for one in window] for window in found] == [[3, 3, 3], [9], [100], [1, 1]]
-
-
-def test_windows_bound_the_number_of_items() -> None:
-    found = windows((item(str(number)) for number in range(WINDOW_ITEMS + 1)), 10**9)
-    assert [len(window) for window in found] == [WINDOW_ITEMS, 1]
+@pytest.mark.parametrize(
+    ("sizes", "max_bytes", "most"),
+    [([3, 3, 3, 9, 100, 1, 1], 10, 3), ([1] * (2 * AHEAD_ITEMS), 10**9, AHEAD_ITEMS), ([7, 7, 7], 5, 1)],
+)
+def test_bound_holds_for_what_is_read_ahead(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], max_bytes: int, most: int
+) -> None:
+    started = []
+    monkeypatch.setattr(reading, "read_item", lambda _, one: started.append(one) or one)
+    items = [item(str(number), size) for number, size in enumerate(sizes)]
+    for number, one in enumerate(read(None, items, max_bytes)):
+        assert one is items[number]
+        ahead = sizes[number : len(started)]
+        assert len(ahead) <= most + 1
+        assert sum(ahead[:-1]) <= max(max_bytes, sizes[number])
 
 
 def test_item_no_longer_accepted_is_gone(site: Site) -> None:
