@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -69,8 +69,10 @@ class FreshnessSite:
     @contextmanager
     def running(self, status: Callable[[str], None]) -> Iterator[None]:
         """Everything runs and is healthy inside the block."""
-        airflow = AirflowApi(self._place)
-        with Children(self._place.folder / "logs", self._environment, self._place.folder) as children:
+        with (
+            closing(AirflowApi(self._place)) as airflow,
+            Children(self._place.folder / "logs", self._environment, self._place.folder) as children,
+        ):
             status("freshness: starting the ingress and Airflow")
             children.start("ingress", [sys.executable, "-m", "services.ingress_service.main"])
             prepare_airflow(children, self._place)

@@ -67,6 +67,10 @@ class AirflowApi:
         answer = self._client.get(f"/api/v2/dags/{SWEEP_DAG}/dagRuns/{run_id}")
         return str(answer.raise_for_status().json()["state"])
 
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
     def _is_healthy(self) -> bool:
         answer = self._client.get("/api/v2/monitor/health")
         if not answer.is_success:

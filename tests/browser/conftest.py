@@ -3,12 +3,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
 from packages.cli.demo_place import AIRFLOW_ADMIN
 from tests.browser.site import BrowserSite, running_site
 from tests.rigs.chromium import running_browser
 from tests.rigs.debian import RigUnavailableError
+
+PATIENCE_MS = 90_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +35,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that has visited nothing yet."""
     opened = browser.new_context(viewport={"width": 1400, "height": 900})
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     opened.close()
 
@@ -54,10 +57,13 @@ def log_in(context: BrowserContext, site: BrowserSite, user: str, password: str)
     return page
 
 
-def open_queue_page(page: Page) -> FrameLocator:
-    """Go to the page as an operator does: Browse, then its name."""
+def open_queue_page(page: Page, endpoint: str | None = None) -> FrameLocator:
+    """Go to the page as an operator does: Browse, then its name, then one endpoint."""
     page.get_by_role("button", name="Browse").click()
     page.get_by_role("menuitem", name="Ingress queue").click()
     frame = page.frame_locator("iframe")
     frame.get_by_role("heading", name="Ingress queue").wait_for()
+    if endpoint is not None:
+        frame.get_by_role("link", name=endpoint, exact=True).click()
+        frame.get_by_role("heading", name=f"Failed · {endpoint}").wait_for()
     return frame

@@ -24,7 +24,7 @@ from packages.common.queue import Move, Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 
-READY_S, PATIENCE_S = 180.0, 90.0
+READY_S, PATIENCE_S = 240.0, 120.0
 GUEST, GUEST_PASSWORD = "guest", "look-only"
 CONFIGURATION = """
 endpoints:
@@ -120,8 +120,8 @@ def running_site(folder: Path) -> Iterator[BrowserSite]:
     login = (INGRESS_USER, place.secrets.ingress_password)
     settings = Settings(_env_file=None, s3_store_url=place.store_url)
     queue = Queue(ObjectStorage((folder / "queue").as_uri(), settings))
-    airflow = AirflowApi(place)
     with (
+        closing(AirflowApi(place)) as airflow,
         Children(folder / "logs", environment, folder) as children,
         httpx.Client(base_url=place.ingress_url, auth=login, timeout=30, trust_env=False) as ingress,
     ):

@@ -46,28 +46,34 @@ def test_a_run_that_is_cleared_changes_nothing_that_was_done(site: BrowserSite) 
     run = site.queue.metadata(site.queue.find(item_id)).outcome.dag_run_id
     answer = site.airflow.post(
         "/api/v2/dags/ingress_processor/clearTaskInstances",
-        json={"dag_run_id": run, "task_ids": ["merge"], "dry_run": False, "only_failed": False},
+        json={
+            "dag_run_id": run,
+            "task_ids": ["merge"],
+            "include_downstream": True,
+            "only_failed": False,
+            "dry_run": False,
+        },
     )
     assert answer.is_success, answer.text
 
     def is_done() -> bool:
         found = {one["dag_run_id"]: one for one in site.runs("ingress_processor")}
-        return found[run]["state"] == "success" and "1 gone" in (found[run]["note"] or "")
+        return found[run]["state"] == "success" and found[run]["note"] in {"1 duplicates", "1 gone"}
 
     site.wait(is_done, "the cleared run")
     assert site.levels() == before
     assert item_id in site.ids("processed")
+    assert site.ids("accepted") == set()
 
 
 def test_some_are_chosen_by_their_kind_and_the_others_stay(site: BrowserSite, page: Page) -> None:
     odd, even = "odd/20261120T000001_000000000001", "odd/20261120T000002_000000000002"
     site.put_failed(odd, {"kind": "odd_kind", "message": "odd"})
     site.put_failed(even, {"kind": "even_kind", "message": "even"})
-    frame = open_queue_page(page)
-    frame.get_by_role("link", name="odd", exact=True).click()
+    frame = open_queue_page(page, "odd")
     frame.get_by_role("button", name="1 × odd_kind").click()
     frame.get_by_role("button", name="Requeue chosen").click()
-    expect(frame.get_by_role("status")).to_contain_text("1 items accepted again")
+    expect(frame.get_by_role("status")).to_contain_text("1 item accepted again")
     assert even in site.ids("failed", "odd")
     site.wait(lambda: site.runs("ingress_reprocess")[0]["state"] == "success", "the run")
     assert site.runs("ingress_reprocess")[0]["conf"]["item_ids"] == [odd]
@@ -77,12 +83,12 @@ def test_all_of_an_endpoint_are_requeued_only_after_a_second_click(site: Browser
     ids = {f"many/20261120T{n // 3600:02d}{n // 60 % 60:02d}{n % 60:02d}_{n:012x}" for n in range(120)}
     for item_id in ids:
         site.put_failed(item_id, {"kind": "kind", "message": "m"})
-    frame = open_queue_page(page)
-    frame.get_by_role("link", name="many", exact=True).click()
+    frame = open_queue_page(page, "many")
     rows = frame.locator("table.items tbody tr")
     expect(rows).to_have_count(100)
     expect(rows.first).to_contain_text(max(ids))
     frame.get_by_role("link", name="Older").click()
+    expect(frame.get_by_text("page 2 of 2")).to_be_visible()
     expect(rows).to_have_count(20)
     expect(rows.last).to_contain_text(min(ids))
     before = len(site.runs("ingress_reprocess"))
@@ -96,7 +102,7 @@ def test_all_of_an_endpoint_are_requeued_only_after_a_second_click(site: Browser
 
 def test_what_came_from_outside_is_shown_as_text_and_never_run(site: BrowserSite, page: Page) -> None:
     error = {"kind": "bad<b>kind", "message": HOSTILE, "row": 1, "column": HOSTILE, "value": HOSTILE}
-    site.put_failed("<i>endpoint/no<s>de/20261120T000000_000000000009", error)
+    site.put_failed("<i>endpoint/no<s>de/20261120T230000_000000000009", error)
     said: list[str] = []
     page.on("dialog", lambda dialog: said.append(dialog.message))
     frame = open_queue_page(page)
@@ -125,7 +131,7 @@ def test_page_is_for_those_who_are_logged_in_and_names_what_may_frame_it(site: B
 
 
 def test_a_guest_may_look_but_not_requeue(site: BrowserSite, context: BrowserContext) -> None:
-    site.put_failed("guest/20261120T000000_00000000000a", {"kind": "kind", "message": "m"})
+    site.put_failed("guest/20261120T220000_00000000000a", {"kind": "kind", "message": "m"})
     frame = open_queue_page(log_in(context, site, GUEST, GUEST_PASSWORD))
     expect(frame.get_by_text("You may look, but not requeue.")).to_be_visible()
     assert frame.get_by_role("checkbox").count() == 0

@@ -11,7 +11,7 @@ import structlog
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
 from services.extractor_service.dags.alerts import tell_failure
-from services.extractor_service.dags.notes import NAMED_ITEMS, note_run
+from services.extractor_service.dags.notes import NAMED_ITEMS, counted, note_run
 
 if TYPE_CHECKING:
     from services.extractor_service.housekeeping import Removal
@@ -35,7 +35,7 @@ def remove() -> int:
     done = "would be removed" if dry_run else "removed"
     found = told(done, removals(settings))
     count = sum(1 for _ in found) if dry_run else remove_objects(settings, found)
-    note_run(f"{count} objects {done}")
+    note_run(f"{counted(count, 'object')} {done}")
     return count
 
 

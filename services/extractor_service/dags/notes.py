@@ -25,6 +25,11 @@ def log_items(event: str, item_ids: Iterable[str]) -> None:
         log.info(event, item_id=item_id)
 
 
+def counted(count: int, name: str) -> str:
+    """A number of things."""
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
 def note_run(note: str) -> None:
     """Log what a run did, and attach it to the run where the settings name an Airflow that may be called.
 

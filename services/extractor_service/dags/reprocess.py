@@ -12,7 +12,7 @@ from airflow.sdk import Param, dag, get_current_context, task
 
 from services.extractor_service.dags.alerts import tell_failure
 from services.extractor_service.dags.assets import QUEUE
-from services.extractor_service.dags.notes import log_items, note_run
+from services.extractor_service.dags.notes import counted, log_items, note_run
 
 PARAMS = {
     "state": Param("failed", enum=["failed", "processed"], description="Where the items are now."),
@@ -37,7 +37,7 @@ def requeue() -> list[str]:
     done = "would be accepted again" if dry_run else "accepted again"
     ids = requeue_items(load_settings(), Choice.model_validate(params), dry_run=dry_run)
     log_items(done, ids)
-    note_run(f"{len(ids)} items {done}")
+    note_run(f"{counted(len(ids), 'item')} {done}")
     return ids
 
 
