@@ -102,7 +102,7 @@ def _constant_place(data: bytes) -> tuple[int, int] | tuple[None, None]:
 
 def _refuse_depth(data: bytes) -> None:
     """Raise `PayloadError` for deep nesting, before a parser meets it."""
-    if _depth(data) <= MAX_DEPTH:
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH or _depth(data) <= MAX_DEPTH:
         return
     depth = 0
     for match in _TOKENS.finditer(data):

@@ -7,6 +7,7 @@ import pytest
 
 from packages.common.errors import StorageUnavailableError
 from packages.common.local_files import STAGING
+from packages.common.object_writer import ObjectWriter
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from tests.common.conftest import BUCKET
@@ -30,6 +31,11 @@ def unfinished(settings: Settings) -> list[str]:
     return [one["Key"] for one in found]
 
 
+def write(writer: ObjectWriter, pieces: int) -> None:
+    for _ in range(pieces):
+        writer.write(PIECE)
+
+
 def keys(storage: ObjectStorage) -> list[str]:
     return [info.key for info in storage.list("")]
 
@@ -37,8 +43,7 @@ def keys(storage: ObjectStorage) -> list[str]:
 @pytest.mark.parametrize("pieces", [0, 1, 12])
 def test_nothing_is_seen_before_the_commit_and_everything_after(storage, pieces):
     writer = storage.writer("accepted/a b%/x.csv")
-    for _ in range(pieces):
-        writer.write(PIECE)
+    write(writer, pieces)
     assert keys(storage) == []
     writer.commit()
     writer.abort()
@@ -49,8 +54,7 @@ def test_nothing_is_seen_before_the_commit_and_everything_after(storage, pieces)
 @pytest.mark.parametrize("pieces", [0, 1, 12])
 def test_an_aborted_object_leaves_nothing_behind(storage, settings, pieces):
     writer = storage.writer("accepted/x.csv")
-    for _ in range(pieces):
-        writer.write(PIECE)
+    write(writer, pieces)
     writer.abort()
     writer.abort()
     assert keys(storage) == []
@@ -88,6 +92,5 @@ def test_a_storage_that_is_away_is_named_as_such_and_its_abort_raises_nothing(fr
     )
     writer = ObjectStorage(settings.s3_queue_url, settings).writer("x")
     with pytest.raises(StorageUnavailableError):
-        for _ in range(20):
-            writer.write(PIECE)
+        write(writer, 20)
     writer.abort()
