@@ -20,7 +20,7 @@ helm install lake charts/zarr-fuse-ingress --set global.s3.storeUrl=s3://measure
 ```
 
 Only `global.s3.storeUrl` is required. Values that do not go together are refused with a sentence that says
-what to do; unknown ones are refused by `values.schema.json`. `tools/chart_readme.py` makes this page from both.
+what to do, unknown ones by `values.schema.json`. `tools/chart_readme.py` makes this page from both.
 """
 Schema = dict[str, Any]
 

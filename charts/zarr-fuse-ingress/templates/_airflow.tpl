@@ -49,7 +49,7 @@ http://127.0.0.1:8080/execution/
 {{- define "zfi.airflowEnv" -}}
 {{- $secret := include "zfi.airflowSecret" . -}}
 {{- $airflow := .Values.extractorService.airflow -}}
-{{- range $name, $key := dict "AIRFLOW__CORE__FERNET_KEY" "fernet-key" "AIRFLOW__API__SECRET_KEY" "api-secret-key" "AIRFLOW__API_AUTH__JWT_SECRET" "jwt-secret" "AIRFLOW_ADMIN_PASSWORD" "admin-password" "AIRFLOW_INGRESS_PASSWORD" "ingress-password" }}
+{{- range $name, $key := dict "AIRFLOW__CORE__FERNET_KEY" "fernet-key" "AIRFLOW__API__SECRET_KEY" "api-secret-key" "AIRFLOW__API_AUTH__JWT_SECRET" "jwt-secret" "AIRFLOW_ADMIN_PASSWORD" "admin-password" "AIRFLOW_INGRESS_PASSWORD" "ingress-password" "AIRFLOW_PASSWORD" "ingress-password" }}
 - name: {{ $name }}
   valueFrom:
     secretKeyRef: {name: {{ $secret }}, key: {{ $key }}}
