@@ -14,6 +14,7 @@ from zarr_fuse import UpdateReport
 def engine(case: Case, folder: Path, meter: Meter) -> Measurement:
     """Every frame a transaction of its own, or all of them one."""
     node = opened(case, folder)[NODE]
+    meter.opened()
     if case.kind == "together":
         parts = list(frames(case, folder))
         with meter.update(), node.root.transaction() as transaction:

@@ -18,7 +18,7 @@ class Measurement:
     Attributes:
         cpu_s: processor time of all threads.
         fsync_s: the part of `seconds` spent in `os.fsync`, added up over threads.
-        peak_bytes: growth of the peak memory since the imports.
+        peak_bytes: growth of the peak memory since the store was opened, the frame itself included.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -39,6 +39,10 @@ class Meter:
         self._synced = 0.0
         self._real: Callable[[Any], None] = os.fsync
         os.fsync = self._fsync  # type: ignore[assignment]
+
+    def opened(self) -> None:
+        """Count memory from here on: what follows is not needed to open a store."""
+        self._baseline = _peak()
 
     @contextmanager
     def update(self) -> Iterator[None]:

@@ -90,6 +90,10 @@ class Collected:
         ids = zip(variable.coords, cells.positions, strict=True)
         return Cells([self._final(name, positions) for name, positions in ids], cells.values)
 
+    def let_go(self, variable: Variable) -> None:
+        """Free the cells of a variable that has been written."""
+        self._pending.pop(variable.name, None)
+
     def _limiting(self, rows: Rows) -> dict[str, Axis]:
         """The axes that hold labels already."""
         return {name: self.axis(name) for name in rows.schema.COORDS if self._has_labels(name)}

@@ -58,7 +58,8 @@ def _column(
 ) -> pl.Series:
     """The array's values in every cell of the grid; texts are repeated by reference."""
     if array.dtype.kind != "U":
-        return pl.Series(name, np.broadcast_to(_spread(_columnar(array), dims, schema), whole).reshape(-1))
+        spread = np.broadcast_to(_spread(_columnar(array), dims, schema), whole)
+        return pl.Series(name, spread.flatten())  # a copy: the cells wait for the commit
     places = _spread(np.arange(array.size).reshape(array.shape), dims, schema)
     return pl.Series(name, array.reshape(-1)).gather(np.broadcast_to(places, whole).reshape(-1))
 

@@ -81,7 +81,7 @@ def from_pandas(column: pd.Series[Any]) -> Column:
     if column.dtype == object:
         return _from_objects(column)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
-        return pl.Series("", column.to_numpy())
+        return pl.Series("", column.to_numpy(copy=True))  # the cells wait for the commit
     return _from_arrow(column)
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from zarr_fuse import frame as frames
 from zarr_fuse.backlog import Backlog, Waiting
-from zarr_fuse.cells import ArrayChange, Scatter
+from zarr_fuse.cells import Scatter
+from zarr_fuse.changes import ArrayChange
 from zarr_fuse.chunks import StoredArray, arrays_of
 from zarr_fuse.collected import Collected
 from zarr_fuse.commit.edits import ChunkEdit
@@ -132,7 +133,7 @@ class NodeMerge:
         self._failure = TransactionError("the transaction was given up before this frame was merged")
 
     def edits(self) -> Iterator[ChunkEdit]:
-        """The chunks to store."""
+        """The chunks to store; the cells of an array are let go once it is through."""
         known: dict[Any, Scatter] = {}
         for variable, coords in self._targets():
             axes = [self._collected.axis(name) for name in coords]
@@ -141,6 +142,8 @@ class NodeMerge:
             after = self._after(variable, coords)
             change = ArrayChange(stored, after, axes, variable.storage_na, cells, known)
             yield from self._reader.change(variable.name, change)
+            self._collected.let_go(variable)
+            del cells, change
 
     def documents(self) -> dict[str, Document]:
         """The metadata documents that differ from the committed ones, by path."""

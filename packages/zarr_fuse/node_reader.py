@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zarr_fuse.cells import ArrayChange
+from zarr_fuse.changes import ArrayChange
 from zarr_fuse.chunks import Index, StoredArray, same_cells
 from zarr_fuse.commit.edits import ChunkEdit
 from zarr_fuse.errors import UpdateRefusedError

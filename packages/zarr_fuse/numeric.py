@@ -30,7 +30,7 @@ def numbers(
     values, missing, faults = _floats(column, truth=measures_truth(target))
     values, missing = _converted(values, missing, source, target, na)
     with np.errstate(over="ignore"):
-        narrow = values.astype(dtype)
+        narrow = values.astype(dtype, copy=False)
     if dtype != values.dtype:
         _note(faults, "not_representable", np.isinf(narrow) & np.isfinite(values))
     return narrow, missing, faults

@@ -71,6 +71,8 @@ def declared(
     def chosen(now: dict[str, V], then: Mapping[str, V]) -> dict[str, V]:
         return {name: then[name] if name in arrays and name in then else one for name, one in now.items()}
 
+    if schema is original:
+        return schema
     return DatasetSchema(
         ATTRS=schema.ATTRS,
         COORDS=chosen(schema.COORDS, original.COORDS),

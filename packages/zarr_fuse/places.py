@@ -41,7 +41,10 @@ def codes_of(columns: Sequence[Values]) -> tuple[NDArray[np.int64], NDArray[np.i
     codes, count = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
         labels, inverse = distinct(column)
-        codes, found = pd.factorize(codes * len(labels) + inverse)
+        codes *= len(labels)
+        codes += inverse
+        del inverse
+        codes, found = pd.factorize(codes)
         count = len(found)
     return codes, first_rows(codes, count)
 

@@ -13,7 +13,7 @@ from zarr_fuse.chunks import Index, StoredArray
 from zarr_fuse.commit.protocol import ChunkObjects
 from zarr_fuse.layout import Layout
 
-CACHE_BYTES = 128 * 2**20
+CACHE_BYTES = 32 * 2**20  # more than a handle keeps of its last transaction
 
 
 class ChunkReader:

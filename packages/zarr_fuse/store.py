@@ -42,7 +42,7 @@ from zarr_fuse.schema import DatasetSchema, NodeSchema
 if TYPE_CHECKING:
     from zarr_fuse.transaction import Transaction
 
-KEPT_BYTES = 32 * 2**20  # chunks a handle keeps of its last transaction
+KEPT_BYTES = 16 * 2**20  # chunks a handle keeps of its last transaction
 
 
 class Store:

@@ -7,6 +7,7 @@ Text of 9 to 11, 13, 16 or 19 digits is such a number too: CSV has no types, and
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,9 @@ class Times:
 
 def convert_times(column: pl.Series, source: DateTimeUnit, target: DateTimeUnit) -> Times:
     """Counts of `target` ticks for a column of text, datetimes, dates or numbers; else TypeError."""
+    stored = _as_they_are(column, source, target)
+    if stored is not None:
+        return stored
     moments, missing = _moments(column, source)
     seconds, nanos, ok = _on_wall_clock(moments, source, target)
     counts, fits = _counts(seconds, nanos, ok & ~missing, source, target)
@@ -72,6 +76,19 @@ def between_units(
             f"{values.ravel()[~(fits | missing)][0]} does not exist in {source.tz} or is too far away"
         )
     return np.where(missing, NAT, converted).view(target.default_dtype()).reshape(values.shape)
+
+
+def _as_they_are(column: pl.Series, source: DateTimeUnit, target: DateTimeUnit) -> Times | None:
+    """Whole numbers that are stored as they come; None where something is to be worked out."""
+    same = source.tick == target.tick and source.multiple == target.multiple == 1
+    if not (same and target.tzinfo == dt.UTC and column.dtype.is_integer() and not column.null_count()):
+        return None
+    limit = _LARGEST // max(1, target.tick_ns // _SECOND_NS) // 2
+    low, high = column.min() or 0, column.max() or 0
+    if not (isinstance(low, int) and isinstance(high, int) and -limit < low <= high < limit):
+        return None
+    nothing = np.zeros(len(column), dtype=bool)
+    return Times(column.cast(pl.Int64).to_numpy(), nothing, nothing.copy())
 
 
 def _moments(column: pl.Series, source: DateTimeUnit) -> tuple[Moments, Mask]:

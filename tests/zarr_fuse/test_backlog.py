@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
 import polars as pl
 import pytest
 import xarray as xr
@@ -130,20 +131,34 @@ def test_a_report_that_is_asked_for_after_the_transaction_failed_says_so():
 
 
 @pytest.mark.parametrize("form", ["polars", "pandas"])
-def test_a_frame_that_waits_does_not_follow_what_its_owner_makes_of_it(form):
+def test_what_is_collected_does_not_follow_what_its_owner_makes_of_it(form):
     root = opened("owner")
     with root.transaction() as tx:
         for when in (0, 1, 2):
-            frame = usual(when, stage=1.0, count=7)
+            frame = usual(when, stage=1.0, count=7, level=2.0)
             if form == "pandas":
                 frame = frame.to_pandas()
                 tx["upper"].update(frame)
-                frame.loc[:, ["stage", "count"]] = 3
+                frame.loc[:, ["stage", "count", "level"]] = 3
             else:
                 tx["upper"].update(frame)
-                frame[0, "stage"] = 3.0
+                frame[0, "stage"] = frame[0, "level"] = 3.0
     assert root["upper"].read_df("stage")["stage"].round(4).to_list() == [0.3048] * 3
     assert root["upper"].read_df("count")["count"].to_list() == [7000] * 3
+    assert root["upper"].read_df("level")["level"].to_list() == [2.0] * 3
+
+
+def test_dense_arrays_may_be_used_again_before_the_commit():
+    root = open_store(
+        "x: {VARS: {v: {type: int64, coords: t}, w: {unit: m, coords: t}}, COORDS: {t: {unit: s}}}",
+        STORE_URL="memory://again",
+    )
+    arrays = {"t": np.arange(3.0), "v": np.arange(3), "w": np.arange(3.0)}
+    with root.transaction() as tx:
+        tx["x"].update_dense(arrays)
+        arrays["v"][:] = 9
+        arrays["w"][:] = 9
+    assert root["x"].dataset.v.values.tolist() == root["x"].dataset.w.values.tolist() == [0, 1, 2]
 
 
 def test_a_column_no_frame_may_have_is_refused_at_the_call_behind_frames_that_wait():

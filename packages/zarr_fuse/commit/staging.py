@@ -8,14 +8,23 @@ named by an intent.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
+from numpy.typing import NDArray
+
+from zarr_fuse.chunks import StoredArray
 from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.layout import Layout
 from zarr_fuse.objects import Objects
 
-BATCH_BYTES = 32 * 2**20  # encoded chunks held in memory before they are written
+BATCH_BYTES = 8 * 2**20  # encoded chunks held in memory before they are written
+ENCODERS = 2  # chunks compressed at once: the merge itself keeps a processor busy
+
+Batch = list[tuple[ChunkEdit, bytes | None]]
 
 
 class Staging:
@@ -32,18 +41,21 @@ class Staging:
         stage = Stage()
         for number, batch in enumerate(batches(edits)):
             self._renew()
-            stage.chunks += len(batch)
-            stage.deleted += [
-                self._layout.chunk(edit.array.path, edit.index) for edit, data in batch if data is None
-            ]
-            direct = [edit for edit, data in batch if edit.in_place and data is not None]
-            if direct:
-                key = self._layout.stage(self._number, f"intent-{number:06d}.json")
-                self._objects.put(key, _intent(direct), durable=True)
-                stage.keys.append(key)
-            written = [self._target(edit, data, stage) for edit, data in batch if data is not None]
-            self._objects.put_many(written, durable=True)
+            self._write(number, batch, stage)
         return stage
+
+    def _write(self, number: int, batch: Batch, stage: Stage) -> None:
+        stage.chunks += len(batch)
+        stage.deleted += [
+            self._layout.chunk(edit.array.path, edit.index) for edit, data in batch if data is None
+        ]
+        direct = [edit for edit, data in batch if edit.in_place and data is not None]
+        if direct:
+            key = self._layout.stage(self._number, f"intent-{number:06d}.json")
+            self._objects.put(key, _intent(direct), durable=True)
+            stage.keys.append(key)
+        written = [self._target(edit, data, stage) for edit, data in batch if data is not None]
+        self._objects.put_many(written, durable=True)
 
     def _target(self, edit: ChunkEdit, data: bytes, stage: Stage) -> tuple[str, bytes]:
         final = self._layout.chunk(edit.array.path, edit.index)
@@ -55,18 +67,42 @@ class Staging:
         return key, data
 
 
-def batches(edits: Iterable[ChunkEdit]) -> Iterator[list[tuple[ChunkEdit, bytes | None]]]:
+def batches(edits: Iterable[ChunkEdit]) -> Iterator[Batch]:
     """Edits with their encoded chunks, None for those to be deleted, a bounded number of bytes at a time."""
-    batch, size = list[tuple[ChunkEdit, bytes | None]](), 0
-    for edit in edits:
-        data = None if edit.cells is None else edit.array.encode(edit.cells)
-        batch.append((replace(edit, cells=None), data))  # decoded cells would be most of the memory
+    batch, size = Batch(), 0
+    for edit, data in _encoded(edits):
+        batch.append((edit, data))
         size += len(data or b"")
         if size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _encoded(edits: Iterable[ChunkEdit]) -> Iterator[tuple[ChunkEdit, bytes | None]]:
+    """Edits, without their cells, and the encoded ones; a few chunks are compressed beside each other."""
+    ahead = deque[tuple[ChunkEdit, Future[bytes | None]]]()
+    with ThreadPoolExecutor(ENCODERS) as pool:
+        for edit in edits:
+            bare = replace(edit, cells=None)  # decoded cells would be most of the memory
+            ahead.append((bare, pool.submit(_data, edit.array, edit.cells)))
+            del edit
+            if len(ahead) > ENCODERS:
+                yield _finished(ahead)
+        while ahead:
+            yield _finished(ahead)
+
+
+def _finished(
+    ahead: deque[tuple[ChunkEdit, Future[bytes | None]]],
+) -> tuple[ChunkEdit, bytes | None]:
+    edit, data = ahead.popleft()
+    return edit, data.result()
+
+
+def _data(array: StoredArray, cells: NDArray[Any] | None) -> bytes | None:
+    return None if cells is None else array.encode(cells)
 
 
 def intended(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -63,7 +63,9 @@ class DatasetSchema:
         return DatasetSchema(self.ATTRS, coords, variables)
 
     def laid_over(self, other: DatasetSchema) -> DatasetSchema:
-        """A copy with everything besides that only `other` has, in its order."""
+        """A copy with everything besides that only `other` has, in its order; itself if there is nothing."""
+        if other is self:
+            return self
         return DatasetSchema(self.ATTRS, {**other.COORDS, **self.COORDS}, {**other.VARS, **self.VARS})
 
     def form(self) -> dict[str, Any]:
