@@ -1,7 +1,7 @@
 """`python -m bench.sweep`: how fast a queue of small items is swept, against moving the same objects bare.
 
 Each measurement is a process of its own. The floor lists, gets, copies and deletes what the sweep has left,
-with as many requests in flight: it converts nothing, merges nothing and flushes nothing.
+with as many requests in flight: it converts and merges nothing.
 """
 
 from __future__ import annotations

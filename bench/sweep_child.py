@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 
 import obstore
 import structlog
+from obstore.store import LocalStore
 
 from bench.meter import Meter
 from bench.sweep_site import build, settings_of
@@ -68,7 +70,10 @@ def swept(settings: Settings) -> dict[str, Any]:
 
 
 def floor(settings: Settings) -> dict[str, Any]:
-    """List, get, copy and delete the objects that a sweep has left, with a bare client."""
+    """List, get, copy and delete the objects that a sweep has left, with a bare client.
+
+    On a local disk the copies are flushed, as they are in a bucket once it has answered.
+    """
     keys = (settings.s3_access_key, settings.s3_secret_key)
     access_key, secret_key = (key.get_secret_value() if key else None for key in keys)
     store = open_object_store(
@@ -80,9 +85,15 @@ def floor(settings: Settings) -> dict[str, Any]:
         s3_options={},
     )
 
+    root = Path(store.prefix or "/") if isinstance(store, LocalStore) else None
+
     def moved(key: str) -> None:
+        target = key.replace("processed", "moved", 1)
         obstore.get(store, key).bytes()
-        obstore.copy(store, key, key.replace("processed", "moved", 1))
+        obstore.copy(store, key, target)
+        if root is not None:
+            flush(root / target)
+            flush((root / target).parent)
 
     meter = Meter()
     with meter.update(), ThreadPoolExecutor(AT_ONCE) as pool:
@@ -91,6 +102,13 @@ def floor(settings: Settings) -> dict[str, Any]:
         for start in range(0, len(found), PAGE):
             obstore.delete(store, found[start : start + PAGE])
     return asdict(meter.finish())
+
+
+def flush(path: Path) -> None:
+    """What makes a copy on a local disk survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def main(act: str, text: str) -> None:

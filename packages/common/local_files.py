@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
@@ -34,6 +35,7 @@ class LocalFiles:
         self._store = store
         self._root = Path(store.prefix or "/")
         self._synced: set[Path] = set()
+        self._later = threading.local()
         self._remove_stale()
         for folder in (self._root, *self._root.parents):
             with suppress(PermissionError):
@@ -73,8 +75,23 @@ class LocalFiles:
         """Copy an object (a hard link: objects are replaced, never changed)."""
         if not self._same(source, target):
             obstore.copy(self._store, source, target)
-        _sync(self._root / target)
+        if not self._same(source, target):
+            _sync(self._root / target)
         self._sync_folders(target)
+
+    @contextmanager
+    def folders_later(self, folders: set[Path]) -> Iterator[None]:
+        """Collect the folders that this thread would sync, for `sync_folders`; nothing is durable before."""
+        self._later.folders = folders
+        try:
+            yield
+        finally:
+            self._later.folders = None
+
+    def sync_folders(self, folders: Iterable[Path]) -> None:
+        """Make durable what was written to some folders."""
+        for folder in folders:
+            _sync(folder)
 
     def delete(self, key: str) -> None:
         """Delete an object; a missing one is fine."""
@@ -120,7 +137,11 @@ class LocalFiles:
 
     def _sync_folders(self, key: str) -> None:
         folder = (self._root / key).parent
-        _sync(folder)
+        later: set[Path] | None = getattr(self._later, "folders", None)
+        if later is None:
+            _sync(folder)
+        else:
+            later.add(folder)
         while folder != self._root and folder not in self._synced:
             _sync(folder.parent)
             self._synced.add(folder)

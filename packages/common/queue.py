@@ -9,9 +9,10 @@ behind by a move loses its metadata first: a payload is listed again and cleared
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from packages.common.errors import (
     IngressError,
@@ -138,14 +139,23 @@ class Queue:
         """
         if not moves:
             return []
+        folders: set[Path] = set()
         with ThreadPoolExecutor(min(REQUESTS_IN_FLIGHT, len(moves))) as pool:
-            results = list(pool.map(lambda move: _attempt(self._arrive, move), moves))
+            results = list(pool.map(lambda move: self._arrived(move, folders), moves))
+        self.storage.make_durable(folders)
         arrived = [move for move, result in zip(moves, results, strict=True) if isinstance(result, bool)]
         self._leave(arrived)
         for result in results:
             if isinstance(result, IngressError):
                 raise result
         return [move.item for move, result in zip(moves, results, strict=True) if result is False]
+
+    def _arrived(self, move: Move, folders: set[Path]) -> bool | IngressError:
+        try:
+            with self.storage.durable_later(folders):
+                return self._arrive(move)
+        except IngressError as error:
+            return error
 
     def _arrive(self, move: Move) -> bool:
         item, target = move.item, move.item.in_state(move.to_state)
@@ -229,10 +239,3 @@ class Queue:
 
 def _is_payload(key: str) -> bool:
     return payload_key_of(key) == key
-
-
-def _attempt(act: Callable[[Move], bool], move: Move) -> bool | IngressError:
-    try:
-        return act(move)
-    except IngressError as error:
-        return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -148,6 +149,16 @@ class ObjectStorage:
         store = self._patient_store
         found = (await obstore.get_async(store, source)).stream(min_chunk_size=PART_BYTES)
         await obstore.put_async(store, target, found, chunk_size=8 * PART_BYTES, max_concurrency=2)
+
+    def durable_later(self, folders: set[Path]) -> AbstractContextManager[None]:
+        """Let this thread put and copy without waiting for the disk; `make_durable` waits for all at once."""
+        return self._files.folders_later(folders) if self._files is not None else nullcontext()
+
+    def make_durable(self, folders: set[Path]) -> None:
+        """Wait until everything that was written meanwhile is durable."""
+        with translated("flush", f"{len(folders)} folders"):
+            if self._files is not None:
+                self._files.sync_folders(folders)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, a thousand a request; a missing one is fine."""

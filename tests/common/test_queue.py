@@ -195,6 +195,19 @@ def test_requeue_starts_afresh_from_any_state(queue, state):
     assert len(keys(queue)) == 2
 
 
+def test_nothing_is_removed_before_what_takes_its_place_is_durable(queue, monkeypatch):
+    items = [queue.accept(metadata_of(), b"1") for _ in range(3)]
+
+    def lost_power(_folders):
+        assert len(keys(queue)) == 12
+        raise StorageUnavailableError("the power is out")
+
+    monkeypatch.setattr(queue.storage, "make_durable", lost_power)
+    with pytest.raises(StorageUnavailableError):
+        queue.settle([move(queue, item, PROCESSED) for item in items])
+    assert len(keys(queue)) == 12
+
+
 @pytest.mark.parametrize("state", [PROCESSED, FAILED])
 def test_requeue_does_not_race_with_the_sweep_that_moves_the_item(queue, state, monkeypatch):
     item = queue.accept(metadata_of(), b"1")

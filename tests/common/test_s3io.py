@@ -244,9 +244,27 @@ def test_local_write_syncs_file_and_every_new_folder(folder, monkeypatch):
     assert root / "accepted" / "w" in synced
     synced.clear()
     storage.copy("accepted/w/x.csv", "processed/w/x.csv")
-    assert {root / "processed" / "w" / "x.csv", root / "processed" / "w", root / "processed", root} <= set(
-        synced
+    assert {root / "processed" / "w", root / "processed", root} <= set(synced)
+    assert (root / "processed" / "w" / "x.csv").samefile(root / "accepted" / "w" / "x.csv")
+
+
+def test_local_writes_of_many_wait_once_for_their_folders(folder, monkeypatch):
+    storage, root = folder
+    storage.put("accepted/w/first.csv", b"1")
+    storage.copy("accepted/w/first.csv", "processed/w/first.csv")
+    synced, real = [], os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (synced.append(Path(f"/proc/self/fd/{fd}").readlink()), real(fd))
     )
+    folders = set()
+    with storage.durable_later(folders):
+        for number in range(3):
+            storage.copy("accepted/w/first.csv", f"processed/w/{number}.csv")
+    assert synced == []
+    storage.make_durable(folders)
+    assert synced == [root / "processed" / "w"]
+    storage.put("accepted/w/second.csv", b"1")
+    assert root / "accepted" / "w" in synced
 
 
 def test_local_write_is_synced_before_it_has_its_name(folder, monkeypatch):
