@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench import ingress, ingress_table
 from bench.cases import Case, cases
 from bench.freshness import freshness_table, measure
 from bench.machine import facts
@@ -19,12 +20,14 @@ from bench.results import Result
 from bench.table import facts_table, results_table
 
 FRESHNESS = "freshness"
+INGRESS = ("ingress", *ingress.CASES)
 
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller cases, one round: below a minute.")] = False,
     case: Annotated[
-        list[str] | None, typer.Option(help="Only this case; repeat for more. `freshness` only if named.")
+        list[str] | None,
+        typer.Option(help="Only this case; repeat for more. `freshness` and `ingress`… only if named."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there, too.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where stores are written, and removed again.")] = None,
@@ -33,6 +36,9 @@ def main(
     console = Console()
     if case == [FRESHNESS]:
         _measure_freshness(console, folder)
+        return
+    if case and set(case) <= set(INGRESS):
+        _measure_ingress(console, folder, json_file, case, quick=quick)
         return
     chosen = _chosen(cases(quick=quick), case or [])
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name, console.status("") as status:
@@ -61,6 +67,21 @@ def _measure_freshness(console: Console, folder: Path | None) -> None:
     console.print(facts_table(machine))
     console.print(freshness_table(found))
     if found.has_missed:
+        raise typer.Exit(1)
+
+
+def _measure_ingress(
+    console: Console, folder: Path | None, json_file: Path | None, names: list[str], *, quick: bool
+) -> None:
+    chosen = list(INGRESS[1:]) if INGRESS[0] in names else names
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name, console.status("") as status:
+        machine = facts(Path(name))
+        report = ingress.measure(chosen, Path(name), status.update, quick=quick)
+    console.print(facts_table(machine), ingress_table.rates_table(report), ingress_table.growth_table(report))
+    if json_file:
+        document = {"machine": machine} | ingress_table.plain(report)
+        json_file.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    if ingress_table.has_missed(report):
         raise typer.Exit(1)
 
 

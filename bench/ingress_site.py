@@ -102,6 +102,7 @@ def service(folder: Path, storage: Storage) -> Iterator[Site]:
     environment = {
         "BASIC_AUTH_USERS_JSON": json.dumps({"bench": "bench"}),
         "CONFIG_PATH": str(folder / "configuration.yaml"),
+        "LOG_FORMAT": "json",
         "PORT": "0",
         "S3_ENDPOINT_URL": storage.endpoint,
         "S3_ACCESS_KEY": storage.access_key,
