@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from packages.common.content_types import UPLOAD_TYPES
+from packages.common.errors import NodePathError
+from packages.common.keys import checked_item_id, checked_name, normalise_node_path
+from services.ingress_service.web.docs_page import render
+from services.ingress_service.web.openapi import REQUEST_HEADERS
+from services.ingress_service.web.patterns import NAME_PATTERN, NODE_PATTERN, OPTIONAL_ID_PATTERN
 from services.ingress_service.web.problems import ANSWERS
-from tests.ingress.live import Service
+from tests.hypothesis_profiles import examples
+from tests.ingress.live import BOB, Service
 
 
 @pytest.fixture(scope="module")
@@ -14,40 +27,44 @@ def document(service: Service) -> dict[str, Any]:
     return found
 
 
-def test_every_endpoint_has_an_operation_with_and_without_node(document: dict[str, Any]) -> None:
+def test_every_endpoint_and_every_node_below_it_has_an_operation(document: dict[str, Any]) -> None:
     ids = {operation["operationId"] for item in document["paths"].values() for operation in item.values()}
-    for name in ("weather", "nested", "grid", "strict", "doc", "private"):
-        assert {f"upload_{name}", f"upload_{name}_node"} <= ids
+    assert {f"upload_{name}" for name in ("weather", "nested", "grid", "strict", "doc", "private")} <= ids
+    assert "upload_weather/deep/lower" in ids
+    assert (
+        "Required columns: `when`" in document["paths"]["/api/v1/weather/deep/lower"]["post"]["description"]
+    )
+    assert not [path for path in document["paths"] if "node_path" in path]
 
 
 def test_an_upload_describes_its_bodies_headers_and_columns(document: dict[str, Any]) -> None:
     operation = document["paths"]["/api/v1/grid"]["post"]
-    assert set(operation["requestBody"]["content"]) == {
-        "text/csv",
-        "application/json",
-        "application/x-ndjson",
-        "application/vnd.apache.parquet",
-        "application/x-netcdf",
-        "application/x-hdf5",
-        "application/x-grib",
-        "multipart/form-data",
-    }
-    assert operation["requestBody"]["content"]["text/csv"]["example"].startswith("E,N,value\n")
+    content = operation["requestBody"]["content"]
+    assert set(content) == {*UPLOAD_TYPES, "multipart/form-data"}
+    assert content["text/csv"]["example"] == "E,N,value\n1,1,1\n"
     assert "Required columns: `E`, `N`" in operation["description"]
     headers = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"}
-    assert headers == {
-        "Content-Encoding",
-        "Content-MD5",
-        "Idempotency-Key",
-        "Repr-Digest",
-        "X-Request-ID",
-    }
+    assert headers == set(REQUEST_HEADERS)
     assert operation["security"] == [{"basic": []}]
-    assert "Location" in operation["responses"]["202"]["headers"]
+    assert {"Location", "X-Request-ID"} <= set(operation["responses"]["202"]["headers"])
+    assert "Retry-After" in operation["responses"]["503"]["headers"]
+
+
+def test_each_example_would_be_accepted(service: Service, document: dict[str, Any]) -> None:
+    checked = 0
+    for path, item in document["paths"].items():
+        example = (
+            item.get("post", {}).get("requestBody", {}).get("content", {}).get("text/csv", {}).get("example")
+        )
+        if example is not None:
+            answer = service.post(f"{path}?validate=only", content=example, auth=BOB)
+            assert (answer.status_code, answer.json().get("findings")) == (200, []), path
+            checked += 1
+    assert checked > 5
 
 
 def test_the_upload_documents_every_answer_of_the_table(document: dict[str, Any]) -> None:
-    responses = document["paths"]["/api/v1/weather/{node_path}"]["post"]["responses"]
+    responses = document["paths"]["/api/v1/weather/deep/lower"]["post"]["responses"]
     others = {"item_missing", "item_state", "object_missing", "unknown_target", "scraper_unknown"}
     for kind, answer in ANSWERS.items():
         if kind.kind not in others:
@@ -71,5 +88,57 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
     assert "HTTPValidationError" not in names
 
 
-def test_the_documentation_page_is_there(service: Service) -> None:
-    assert "swagger" in service.client.get("/docs").text
+def test_the_documentation_page_needs_no_script_and_no_other_server(service: Service) -> None:
+    answer = service.client.get("/docs", auth=None)
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    style = re.search(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    assert style is not None
+    assert base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() in policy
+    assert "<script" not in answer.text
+    assert set(re.findall(r'(?:src|href)="([^"]*)"', answer.text)) == {"/openapi.json"}
+    for text in ("/api/v1/weather/deep/lower", "/api/v1/items/{item_id}/content", "Idempotency-Key"):
+        assert text in answer.text
+
+
+def test_the_page_shows_names_as_text(document: dict[str, Any]) -> None:
+    hostile = "<script>alert(1)</script>"
+    page = render({**document, "info": {"title": hostile, "version": hostile, "description": hostile}})
+    assert hostile not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/v1/items", "GET"),
+        ("/api/v1/items/weather/x", "DELETE, GET"),
+        ("/api/v1/items/weather/x/requeue", "POST"),
+        ("/api/v1/weather", "POST"),
+    ],
+)
+def test_a_wrong_method_names_the_right_ones(service: Service, path: str, allowed: str) -> None:
+    answer = service.client.put(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(
+    "a./ \\\x00\u00ad\u2028é", max_size=8
+)
+
+
+@settings(max_examples=examples(300))
+@given(texts)
+def test_the_patterns_say_what_is_checked(text: str) -> None:
+    assert accepted(checked_name, text) == bool(re.fullmatch(NAME_PATTERN, text))
+    assert (not text or accepted(checked_item_id, text)) == bool(re.fullmatch(OPTIONAL_ID_PATTERN, text))
+    assert accepted(normalise_node_path, text) == (text == "/" or bool(re.fullmatch(NODE_PATTERN, text)))
+
+
+def accepted(check: Callable[[str], str], text: str) -> bool:
+    try:
+        check(text)
+    except NodePathError:
+        return False
+    return True

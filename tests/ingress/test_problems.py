@@ -44,7 +44,7 @@ def operations(service: Service) -> list[tuple[str, str]]:
     ]
 
 
-OPEN = {"/health", "/health/ready", "/metrics"}
+OPEN = {"/docs", "/health", "/health/ready", "/metrics"}
 
 
 def test_every_route_that_is_not_about_the_service_itself_asks_for_credentials(service: Service) -> None:
@@ -129,7 +129,7 @@ def test_a_storage_that_hangs_is_503_in_bounded_time(
 
 def test_a_queue_that_cannot_be_written_is_503(start: Callable[..., Service], tmp_path: Path) -> None:
     service = start()
-    service.queue.storage.put("probe", b"")
+    service.queue.storage.put("first", b"")
     folder = tmp_path / "queue" / "accepted"
     folder.write_text("a file where a folder should be")
     problem = assert_is_problem(service.post(), 503)

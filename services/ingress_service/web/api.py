@@ -56,9 +56,5 @@ def _add_routes(router: APIRouter, inlet: Inlet[Endpoint]) -> None:
     operation = upload_operation(inlet)
     router.add_api_route(path, upload, methods=["POST"], operation_id=f"upload_{name}", **operation)
     router.add_api_route(
-        path + NODE_PATH,
-        upload_node,
-        methods=["POST"],
-        operation_id=f"upload_{name}_node",
-        **operation,
+        path + NODE_PATH, upload_node, methods=["POST"], include_in_schema=False, response_model=None
     )

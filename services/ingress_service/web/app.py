@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=_lifespan,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.ingress = ingress
@@ -55,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         upload_router(ingress.inlets.values()),
     ):
         app.include_router(router)
-    openapi.install(app)
+    openapi.install(app, list(ingress.inlets.values()), list(ingress.scrapers))
     return app
 
 

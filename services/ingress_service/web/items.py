@@ -1,14 +1,13 @@
 """Routes over the items of the queue: what became of an upload, its payload, and the admin's actions."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import anyio
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from packages.common.errors import ItemNotFoundError
+from packages.common.errors import ItemNotFoundError, NodePathError
 from packages.common.keys import ItemState, checked_item_id, checked_name, normalise_node_path
 from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.errors import ForbiddenError, ItemStateError
@@ -16,11 +15,37 @@ from services.ingress_service.web import item_views, listing
 from services.ingress_service.web.answers import Item, ItemPage
 from services.ingress_service.web.caller import Caller
 from services.ingress_service.web.context import Ingress, ingress_of
+from services.ingress_service.web.moments import Moment
 from services.ingress_service.web.openapi import errors_of
+from services.ingress_service.web.patterns import (
+    NAME_PATTERN,
+    NODE_PATTERN,
+    OPTIONAL_ID_PATTERN,
+    PRINTABLE_PATTERN,
+)
 from services.ingress_service.web.users import User
 
 MAX_PAGE = 500
 SCANNED_FOR_USER = 1000
+
+ItemId = Annotated[
+    str,
+    Path(
+        description="as in the answer to the upload; its slashes may stay as they are",
+        json_schema_extra={"pattern": PRINTABLE_PATTERN},
+    ),
+]
+Node = Annotated[
+    str | None,
+    Query(
+        description="node path below the endpoint; empty: items without one",
+        json_schema_extra={"pattern": NODE_PATTERN},
+    ),
+]
+Cursor = Annotated[
+    str | None,
+    Query(description="`next_cursor` of the page before", json_schema_extra={"pattern": OPTIONAL_ID_PATTERN}),
+]
 
 router = APIRouter(prefix=item_views.ITEMS_PATH, tags=["items"])
 
@@ -29,16 +54,14 @@ router = APIRouter(prefix=item_views.ITEMS_PATH, tags=["items"])
 async def list_items(
     request: Request,
     user: Caller,
-    endpoint: str | None = None,
-    node: Annotated[
-        str | None, Query(description="node path below the endpoint; empty: items without one")
-    ] = None,
+    endpoint: Annotated[str | None, Query(json_schema_extra={"pattern": NAME_PATTERN})] = None,
+    node: Node = None,
     state: Literal["accepted", "failed", "processed"] | None = None,
     uploader: Annotated[str | None, Query(alias="user")] = None,
-    since: Annotated[datetime | None, Query(description="received at or after; UTC without offset")] = None,
-    until: Annotated[datetime | None, Query(description="received before")] = None,
+    since: Annotated[Moment | None, Query(description="received at or after; UTC without offset")] = None,
+    until: Annotated[Moment | None, Query(description="received before")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    cursor: Cursor = None,
 ) -> ItemPage:
     """Items, newest first."""
     ingress = ingress_of(request)
@@ -46,15 +69,15 @@ async def list_items(
         endpoints=_readable_endpoints(ingress, user, endpoint),
         node=normalise_node_path(node) if node is not None else None,
         state=ItemState(state) if state else None,
-        since=_as_utc(since),
-        until=_as_utc(until),
+        since=since,
+        until=until,
         cursor=checked_item_id(cursor) if cursor else None,
     )
     return await anyio.to_thread.run_sync(_page, ingress.queue, query, limit, uploader)
 
 
 @router.get("/{item_id:path}/content", response_class=Response, responses=errors_of("item"))
-async def item_content(request: Request, user: Caller, item_id: str) -> Response:
+async def item_content(request: Request, user: Caller, item_id: ItemId) -> Response:
     """The payload of an item, as it was accepted."""
     ingress = ingress_of(request)
     item = await _find(ingress, user, item_id)
@@ -72,19 +95,8 @@ async def item_content(request: Request, user: Caller, item_id: str) -> Response
     return StreamingResponse(_joined(first, pieces), media_type=media_type, headers=headers)
 
 
-@router.get("/{item_id:path}", responses=errors_of("item"))
-async def item_state(request: Request, user: Caller, item_id: str) -> Item:
-    """State, times, attempts and outcome of an item."""
-    ingress = ingress_of(request)
-    found = await _find(ingress, user, item_id)
-    shown = await anyio.to_thread.run_sync(item_views.current_view, ingress.queue, found)
-    if shown is None:
-        raise ItemNotFoundError(f"There is no item {found.item_id!r}.")
-    return shown
-
-
 @router.post("/{item_id:path}/requeue", responses=errors_of("item_action"))
-async def requeue_item(request: Request, user: Caller, item_id: str) -> Item:
+async def requeue_item(request: Request, user: Caller, item_id: ItemId) -> Item:
     """Bring a failed or processed item back to `accepted`."""
     ingress = ingress_of(request)
     item = await _find(ingress, user, item_id, admin=True)
@@ -94,8 +106,19 @@ async def requeue_item(request: Request, user: Caller, item_id: str) -> Item:
     return await item_state(request, user, item_id)
 
 
+@router.get("/{item_id:path}", responses=errors_of("item"))
+async def item_state(request: Request, user: Caller, item_id: ItemId) -> Item:
+    """State, times, attempts and outcome of an item."""
+    ingress = ingress_of(request)
+    found = await _find(ingress, user, item_id)
+    shown = await anyio.to_thread.run_sync(item_views.current_view, ingress.queue, found)
+    if shown is None:
+        raise ItemNotFoundError(f"There is no item {found.item_id!r}.")
+    return shown
+
+
 @router.delete("/{item_id:path}", status_code=204, responses=errors_of("item_action"))
-async def delete_item(request: Request, user: Caller, item_id: str) -> Response:
+async def delete_item(request: Request, user: Caller, item_id: ItemId) -> Response:
     """Remove an item for good; what it has brought to a store stays there."""
     ingress = ingress_of(request)
     item = await _find(ingress, user, item_id, admin=True)
@@ -120,7 +143,7 @@ def _require_readable(ingress: Ingress, user: User, name: str) -> None:
 
 
 async def _find(ingress: Ingress, user: User, raw_id: str, *, admin: bool = False) -> QueuedItem:
-    item_id = checked_item_id(raw_id)
+    item_id = _possible(raw_id)
     _require_readable(ingress, user, item_views.endpoint_of(item_id))
     if admin and not user.is_admin:
         raise ForbiddenError("This needs the role 'admin'.")
@@ -128,6 +151,14 @@ async def _find(ingress: Ingress, user: User, raw_id: str, *, admin: bool = Fals
     if found is None:
         raise ItemNotFoundError(f"There is no item {item_id!r}.")
     return found
+
+
+def _possible(item_id: str) -> str:
+    """The id, if there can be an item of that name."""
+    try:
+        return checked_item_id(item_id)
+    except NodePathError as error:
+        raise ItemNotFoundError(f"There is no such item: {error}.") from None
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -148,7 +179,3 @@ def _page(queue: Queue, query: listing.Query, limit: int, uploader: str | None) 
         if len(shown) > limit:
             shown, last = shown[:limit], shown[limit - 1].item_id
     return ItemPage(items=shown, next_cursor=last)
-
-
-def _as_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -132,9 +132,19 @@ def respond_to(error: Exception, request: Request) -> JSONResponse:
 def respond_to_framework(error: StarletteHTTPException, request: Request) -> JSONResponse:
     """Answer what the framework itself refuses: unknown routes and methods."""
     code, title = _framework(error.status_code)
+    headers = {**(error.headers or {})}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
     request.state.code = code
     problem = build(error.status_code, code, title, f"{title}.", instance_of(request))
-    return respond(problem, error.headers)
+    return respond(problem, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of the resource that the request addresses, whatever route each of them has."""
+    path = getattr(request.scope.get("route"), "path", None)
+    same = (route for route in request.app.routes if getattr(route, "path", "") == path)
+    return sorted({method for route in same for method in getattr(route, "methods", ())})
 
 
 def respond_to_parameters(findings: Sequence[dict[str, Any]], request: Request) -> JSONResponse:

@@ -1,7 +1,6 @@
 """Routes over the scrapers: what they did last and missed, run one now, fetch what was missed."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio
@@ -18,13 +17,14 @@ from services.ingress_service.web.answers import (
 )
 from services.ingress_service.web.caller import Caller
 from services.ingress_service.web.context import Ingress, ingress_of
+from services.ingress_service.web.moments import Moment
 from services.ingress_service.web.openapi import errors_of
 from services.ingress_service.web.users import User
 
 MAX_WINDOWS = 200
 
 router = APIRouter(prefix="/api/v1/scrappers", tags=["scrapers"])
-Moment = Annotated[datetime | None, Query(description="UTC without offset")]
+When = Annotated[Moment | None, Query(description="UTC without offset")]
 
 
 @router.get("", responses=errors_of("list"))
@@ -53,8 +53,8 @@ async def backfill_scraper(
     request: Request,
     user: Caller,
     name: str,
-    since: Moment = None,
-    until: Moment = None,
+    since: When = None,
+    until: When = None,
     limit: Annotated[int, Query(ge=1, le=MAX_WINDOWS, description="windows, the oldest first")] = 24,
 ) -> ScraperBackfill:
     """Run a scraper for windows that lie behind: the missed ones, or all fire times from `since` on.
@@ -63,7 +63,7 @@ async def backfill_scraper(
     """
     ingress = _allowed(request, user, name)
     scheduler = ingress.scheduler
-    windows = await anyio.to_thread.run_sync(scheduler.windows, name, _as_utc(since), _as_utc(until))
+    windows = await anyio.to_thread.run_sync(scheduler.windows, name, since, until)
     firings = await anyio.to_thread.run_sync(scheduler.backfill, name, windows[:limit])
     return ScraperBackfill(
         runs=[ScraperRun.model_validate(run.model_dump()) for firing in firings for run in firing.runs],
@@ -86,7 +86,3 @@ def _document(status: ScrapperStatus) -> dict[str, Any]:
     """The parts of a status as plain values."""
     parts = ("last_runs", "requests", "firings", "missed")
     return asdict(status) | {part: [one.model_dump() for one in getattr(status, part)] for part in parts}
-
-
-def _as_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

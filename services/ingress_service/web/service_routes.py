@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from services.ingress_service.web import docs_page
 from services.ingress_service.web.answers import ReadinessReport
 from services.ingress_service.web.context import ingress_of
 from services.ingress_service.web.problems import MEDIA_TYPE, build, headers_of, instance_of
@@ -37,3 +38,9 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Metrics in the text form of Prometheus."""
     return Response(ingress_of(request).metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The description of the API for people."""
+    return HTMLResponse(docs_page.render(request.app.openapi()), headers=docs_page.HEADERS)

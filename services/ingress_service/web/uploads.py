@@ -23,7 +23,7 @@ from services.ingress_service.web.answers import ValidationReport
 from services.ingress_service.web.checks import CheckReport
 from services.ingress_service.web.context import Ingress, OnAccepted
 from services.ingress_service.web.holding import Holder, holding
-from services.ingress_service.web.idempotency import REPLAYED, KeyedUpload
+from services.ingress_service.web.idempotency import REPLAYED, KeyedUpload, key_of
 from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.item_views import state_url
 from services.ingress_service.web.receiving import Destination, Received, receive
@@ -52,6 +52,7 @@ async def accept(
     destination = Destination(inlet, node_path, trial=validate_only)
     with ingress.gate.upload(None if user.unrestricted else user.name) as lease:
         if validate_only:
+            key_of(request.headers)
             received = await receive(request, lease, ingress.bounds, destination, Holder(None))
             return JSONResponse(_report_document(inlet, node_path, received.report))
         with ingress.keys.handling(request.headers, user.name, endpoint.name) as key:
