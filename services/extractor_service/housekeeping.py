@@ -7,26 +7,30 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
+from packages.common.idempotency import expired_records
 from packages.common.keys import METADATA_SUFFIX, REJECTED_SUFFIX, ItemState, parse_key
 from packages.common.queue import Queue
 from packages.common.settings import Settings
+from packages.common.unfinished import UnfinishedUpload, abort_upload, unfinished_uploads
 from services.extractor_service.places import open_queue
 
 BULK = 1000  # objects one request deletes
 
 
 class Removal(NamedTuple):
-    """One object that may go, and why."""
+    """One object that may go, and why; `upload_id` where it is an upload that was never completed."""
 
     key: str
     reason: str
+    upload_id: str | None = None
 
 
 def removals(settings: Settings, *, now: datetime | None = None) -> Iterator[Removal]:
     """What may be deleted now, payloads before their metadata.
 
     Processed and failed items go when they ended longer ago than their retention; an accepted item never.
-    Metadata without payload goes after an hour, in every state.
+    Metadata without payload goes after an hour, in every state; Idempotency-Keys and multipart uploads that
+    nobody completed go after a day.
     """
     queue, at = open_queue(settings), now or datetime.now(UTC)
     retention_days = {
@@ -38,6 +42,10 @@ def removals(settings: Settings, *, now: datetime | None = None) -> Iterator[Rem
             yield from _expired(queue, state, at - timedelta(days=days))
     for key in queue.aborted():
         yield Removal(key, "left by an upload or a removal that was cut short")
+    for key in expired_records(queue.storage, now=at):
+        yield Removal(key, "an Idempotency-Key of more than a day ago")
+    for upload in unfinished_uploads(settings, now=at):
+        yield Removal(upload.key, "an upload in parts that was never completed", upload.upload_id)
 
 
 def remove(settings: Settings, found: Iterable[Removal]) -> int:
@@ -45,7 +53,10 @@ def remove(settings: Settings, found: Iterable[Removal]) -> int:
     storage, count = open_queue(settings).storage, 0
     pending = iter(found)
     while part := list(islice(pending, BULK)):
-        storage.delete([one.key for one in part])
+        storage.delete([one.key for one in part if one.upload_id is None])
+        for one in part:
+            if one.upload_id is not None:
+                abort_upload(settings, UnfinishedUpload(one.key, one.upload_id))
         count += len(part)
     return count
 

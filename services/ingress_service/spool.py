@@ -64,6 +64,7 @@ class Spool:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._lock.close()
             raise ConfigurationError("SPOOL_DIR is in use by another process; each needs its own") from None
         for path in sorted(self._folder.glob(f"*{METADATA}")):
             self._find(path)
@@ -118,15 +119,22 @@ class Spool:
     def _add(self, metadata: ItemMetadata, writer: SpoolWriter) -> None:
         name = f"{time.time_ns():020d}_{secrets.token_hex(6)}"
         path = writer.settle(self._folder / f"{name}{PAYLOAD}")
-        part = self._folder / f"{name}{PART}"
-        with part.open("wb") as file:
-            file.write(metadata.to_json())
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(self._folder / f"{name}{METADATA}")
-        self._sync()
+        try:
+            self._commit(path, metadata.to_json())
+        except OSError:
+            path.with_suffix(METADATA).unlink(missing_ok=True)
+            raise
         writer.keep()
         self._items[metadata.item_id] = SpooledItem(metadata, path, writer.size_bytes)
+
+    def _commit(self, payload: Path, metadata: bytes) -> None:
+        part = payload.with_suffix(PART)
+        with part.open("wb") as file:
+            file.write(metadata)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(payload.with_suffix(METADATA))
+        self._sync()
 
     def remove(self, item: SpooledItem) -> None:
         """Forget an item that is in the queue."""

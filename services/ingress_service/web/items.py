@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from packages.common.errors import ItemNotFoundError, NodePathError
 from packages.common.keys import ItemState, checked_item_id, checked_name, normalise_node_path
 from packages.common.queue import Queue, QueuedItem
+from packages.common.queue_items import new_item
 from services.ingress_service.errors import ForbiddenError, ItemStateError
 from services.ingress_service.web import item_views, listing
 from services.ingress_service.web.answers import Item, ItemPage
@@ -110,6 +111,8 @@ async def requeue_item(request: Request, user: Caller, item_id: ItemId) -> Item:
 async def item_state(request: Request, user: Caller, item_id: ItemId) -> Item:
     """State, times, attempts and outcome of an item."""
     ingress = ingress_of(request)
+    if (spooled := _spooled(ingress, user, item_id)) is not None:
+        return spooled
     found = await _find(ingress, user, item_id)
     shown = await anyio.to_thread.run_sync(item_views.current_view, ingress.queue, found)
     if shown is None:
@@ -151,6 +154,15 @@ async def _find(ingress: Ingress, user: User, raw_id: str, *, admin: bool = Fals
     if found is None:
         raise ItemNotFoundError(f"There is no item {item_id!r}.")
     return found
+
+
+def _spooled(ingress: Ingress, user: User, raw_id: str) -> Item | None:
+    """The document of an item that waits for the storage to come back; it is accepted."""
+    found = ingress.keeper.spooled(_possible(raw_id))
+    if found is None:
+        return None
+    _require_readable(ingress, user, item_views.endpoint_of(raw_id))
+    return item_views.view(new_item(found.metadata, found.payload), found.metadata)
 
 
 def _possible(item_id: str) -> str:

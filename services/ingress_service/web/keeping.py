@@ -13,7 +13,7 @@ from packages.common.errors import StorageUnavailableError
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.object_writer import ObjectWriter
 from packages.common.queue import Queue
-from services.ingress_service.spool import Spool
+from services.ingress_service.spool import Spool, SpooledItem
 from services.ingress_service.spool_writer import SpoolWriter
 from services.ingress_service.web.holding import Holder
 from services.ingress_service.web.limits import MIN_STORAGE_BYTES_PER_S
@@ -51,13 +51,13 @@ class Keeper:
                 log.warning("the storage is away, the item is spooled", reason=str(error))
                 await self._to_spool(self._spool, metadata, holder)
 
-    def spooled(self, item_id: str) -> bool:
-        """Whether an item waits in the spool."""
-        return self._spool is not None and self._spool.find(item_id) is not None
+    def spooled(self, item_id: str) -> SpooledItem | None:
+        """The item with this id, if it waits in the spool."""
+        return self._spool.find(item_id) if self._spool is not None else None
 
     async def holds(self, item_id: str) -> bool:
         """Whether an item has been kept, wherever it is by now; raises StorageError."""
-        if self.spooled(item_id):
+        if self.spooled(item_id) is not None:
             return True
         return await anyio.to_thread.run_sync(self._queue.find, item_id) is not None
 
