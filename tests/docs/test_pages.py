@@ -34,6 +34,7 @@ def test_schemas_in_the_text_can_be_read(page: Path) -> None:
 @pages
 def test_configurations_in_the_text_can_be_read(page: Path, tmp_path: Path) -> None:
     schemas = shutil.copytree(ROOT / "inputs" / "schemas", tmp_path / "schemas")
+    shutil.copytree(ROOT / "inputs" / "locations", tmp_path / "locations")
     for block in blocks_of(page, "schema"):
         (schemas / str(block.name)).write_text(block.text, encoding="utf-8")
     for block in blocks_of(page, "configuration"):
