@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from services.extractor_service.items import PlannedItem, SchemaPlan, StorePlan
 from services.extractor_service.places import open_queue
 from services.extractor_service.targets import Targets
 
+AHEAD_ITEMS = 256
 READERS = 16  # one item is two requests, about 20 ms each on S3
 
 
@@ -52,10 +54,8 @@ def plan(
         StorageError: the queue cannot be listed.
     """
     queue, targets, at = open_queue(settings), Targets(settings), now or datetime.now(UTC)
-    with ThreadPoolExecutor(READERS, thread_name_prefix="plan") as pool:
-        examined = list(pool.map(lambda item: examine(queue, item), accepted(queue, endpoints)))
-    due = [one for one in examined if not _waits(one, at)]
-    return by_store(place(targets, one) for one in due)
+    found = examined(queue, accepted(queue, endpoints))
+    return by_store(place(targets, one) for one in found if not _waits(one, at))
 
 
 def accepted(queue: Queue, endpoints: Sequence[str] | None) -> Iterator[QueuedItem]:
@@ -65,6 +65,18 @@ def accepted(queue: Queue, endpoints: Sequence[str] | None) -> Iterator[QueuedIt
         return
     for endpoint in sorted(set(endpoints)):
         yield from queue.items(ItemState.ACCEPTED, endpoint=endpoint)
+
+
+def examined(queue: Queue, items: Iterable[QueuedItem]) -> Iterator[Examined]:
+    """Examine items, several at once, in their order; what is found out is kept for a few of them only."""
+    with ThreadPoolExecutor(READERS, thread_name_prefix="plan") as pool:
+        ahead: deque[Future[Examined]] = deque()
+        for item in items:
+            if len(ahead) == AHEAD_ITEMS:
+                yield ahead.popleft().result()
+            ahead.append(pool.submit(examine, queue, item))
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def examine(queue: Queue, item: QueuedItem) -> Examined:
@@ -86,13 +98,11 @@ def place(targets: Targets, examined: Examined) -> Placed:
         extension=examined.item.extension,
         size_bytes=examined.item.size_bytes,
         left_as=examined.left_as,
+        requeued=examined.metadata.requeued if examined.metadata else 0,
+        generation=examined.metadata.generation if examined.metadata else 1,
         error=item_error(examined.error) if examined.error else None,
     )
-    if examined.metadata is None:
-        return Placed("", "", planned)
-    found = {"requeued": examined.metadata.requeued, "generation": examined.metadata.generation}
-    planned = planned.model_copy(update=found)
-    if examined.left_as:
+    if examined.metadata is None or examined.left_as:
         return Placed("", "", planned)
     try:
         target = targets.target(examined.metadata)

@@ -33,6 +33,7 @@ class Targets:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._treatments = Treatments(settings)
+        self._schema_files: dict[tuple[str | None, str | None], Path] = {}
         self._store_urls: dict[Path, str | SchemaUnavailableError] = {}
 
     def target(self, metadata: ItemMetadata) -> Target:
@@ -50,10 +51,16 @@ class Targets:
         )
 
     def _schema_file(self, metadata: ItemMetadata) -> Path:
-        if metadata.schema_name:
-            return _with_suffix(self._settings.schema_folder / metadata.schema_name)
-        if metadata.schema_path:
-            return _with_suffix(self._settings.config_path.parent / metadata.schema_path)
+        named = (metadata.schema_name, metadata.schema_path)
+        if named not in self._schema_files:
+            self._schema_files[named] = self._find(*named)
+        return self._schema_files[named]
+
+    def _find(self, schema_name: str | None, schema_path: str | None) -> Path:
+        if schema_name:
+            return _with_suffix(self._settings.schema_folder / schema_name)
+        if schema_path:
+            return _with_suffix(self._settings.config_path.parent / schema_path)
         raise SchemaUnavailableError("the item names no schema")
 
     def _store_url(self, schema_file: Path) -> str:
