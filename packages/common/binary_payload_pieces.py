@@ -35,7 +35,10 @@ class BinaryPieces:
         self._content_type, self._bounds = content_type, bounds
         self._size_bytes = self._next_look = 0
         self._beginning: bytes | None = b""
-        number, name = tempfile.mkstemp(prefix="upload-")
+        try:
+            number, name = tempfile.mkstemp(prefix="upload-")
+        except OSError as error:
+            raise StorageUnavailableError(f"no temporary file: {error.strerror}") from None
         self._path, self._file = Path(name), number
         self._remove = weakref.finalize(self, _remove, number, self._path)
 

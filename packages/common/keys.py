@@ -68,6 +68,8 @@ def _refuse_bad_text(path: str, max_bytes: int) -> None:
         raise NodePathError(f"the node path has {size_bytes} bytes, at most {max_bytes} are taken")
     if "\\" in path:
         raise NodePathError("the node path has a backslash; segments are separated by /")
+    if path.isascii() and path.isprintable():
+        return
     if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in path):
         raise NodePathError("the node path has a control character")
 
