@@ -61,6 +61,7 @@ def load_configuration(path: Path, *, schemas_dir: Path | None = None) -> Config
         raise ConfigurationError([_problem(document, found) for found in by_line]) from None
     problems = [*_repeated(document, configuration)]
     for place, target in _targets(configuration):
+        target.fn_module = _relative_module(path.parent, target.fn_module)
         problems += _bind_schema(document, place, target, schemas_dir or path.parent / "schemas")
         if isinstance(target, Scrapper):
             target.bind_folder(path.parent)
@@ -136,6 +137,14 @@ def _relative(base: Path, schema_path: str) -> str:
     if rest and first == base.absolute().name and not any(map(Path.is_file, _candidates(base / schema_path))):
         return rest
     return schema_path
+
+
+def _relative_module(base: Path, fn_module: str | None) -> str | None:
+    """The module as it is known from now on: earlier products imported it from the folder above."""
+    first, _, rest = (fn_module or "").partition(".")
+    if rest and first == base.absolute().name and not (base / first).exists():
+        return rest
+    return fn_module
 
 
 def _missing_frames(document: YamlDocument, place: Place, scrapper: Scrapper) -> Iterator[str]:

@@ -173,6 +173,15 @@ def test_schema_path_lies_beside_the_configuration(write, tmp_path):
     assert configuration.endpoints[0].schema_file == tmp_path / "schemas" / "weather.yaml"
 
 
+def test_paths_and_modules_may_begin_with_the_name_of_the_folder(write, tmp_path):
+    text = ENDPOINT.replace("schema_name: weather", f"schema_path: {tmp_path.name}/schemas/weather")
+    text += f"    fn_module: {tmp_path.name}.extract.weather\n    extract_fn: normalise\n    schema_node: a\n"
+    (endpoint,) = load_configuration(write(text)).endpoints
+    assert endpoint.schema_file == tmp_path / "schemas" / "weather.yaml"
+    assert (endpoint.schema_path, endpoint.fn_module) == ("schemas/weather.yaml", "extract.weather")
+    assert endpoint.target_node == "a"
+
+
 def test_schemas_dir_takes_the_place_of_the_folder_beside(write, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

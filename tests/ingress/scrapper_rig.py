@@ -15,10 +15,10 @@ from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from services.ingress_service.scrapper.alerts import Alerts
 from services.ingress_service.scrapper.dialects import read_job
-from services.ingress_service.scrapper.fetch import Limits
 from services.ingress_service.scrapper.jobs import ScrapeJob
 from services.ingress_service.scrapper.limits import HostLimits
 from services.ingress_service.scrapper.records import Records
+from services.ingress_service.scrapper.retries import Limits
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.web.scraper_setup import check_of
 from services.ingress_service.web.setup import build_inlets

@@ -18,8 +18,9 @@ from services.ingress_service.scrapper.errors import (
     FetchError,
     FetchUnavailableError,
 )
-from services.ingress_service.scrapper.fetch import MAX_PAUSE_S, Answer, Limits, fetch, retrying
+from services.ingress_service.scrapper.fetch import Answer, fetch
 from services.ingress_service.scrapper.requests import FetchRequest
+from services.ingress_service.scrapper.retries import MAX_PAUSE_S, Limits, retrying
 from tests.ingress.scrapper_site import CSV, Site, drip, hang_up, running_site
 
 LIMITS = Limits(timeout_s=5, max_bytes=10_000, attempts=4, backoff_s=0.01)

@@ -15,9 +15,9 @@ from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from packages.common.validation import decode_payload
 from services.ingress_service.scrapper.dialects import read_job
-from services.ingress_service.scrapper.fetch import Limits
 from services.ingress_service.scrapper.jobs import ScrapeJob
 from services.ingress_service.scrapper.requests import FetchRequest, item_id_of, public_url, render
+from services.ingress_service.scrapper.retries import Limits
 from tests.ingress.scrapper_site import CSV, Site, running_site
 
 FIRED = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)

@@ -13,12 +13,13 @@ import structlog
 from packages.common.errors import IngressError
 from packages.common.queue import Queue
 from services.ingress_service.scrapper.credentials import credentials_of
-from services.ingress_service.scrapper.fetch import Limits
 from services.ingress_service.scrapper.history import Firing, Run, ScraperRecord
 from services.ingress_service.scrapper.limits import HostLimits
 from services.ingress_service.scrapper.model import Job
 from services.ingress_service.scrapper.requests import render
-from services.ingress_service.scrapper.scraping import Check, OnStored, Scraping, Task
+from services.ingress_service.scrapper.retries import Limits
+from services.ingress_service.scrapper.scraping import Check, OnStored, Scraping
+from services.ingress_service.scrapper.task import Task
 
 OnProgress = Callable[[int, int], None]
 """Told how many requests of a firing are done, and how many it has."""

@@ -5,28 +5,26 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import httpx
 import structlog
 
-from packages.common.binary_payload import stored_encoding
 from packages.common.errors import EmptyPayloadError, IngressError
 from packages.common.logging_setup import bind_item
 from packages.common.models.configuration_model import Scrapper
-from packages.common.models.metadata_model import ItemMetadata
 from packages.common.models.scrapper_model import Pagination
 from packages.common.queue import Queue
 from services.ingress_service.scrapper import fetch as http
-from services.ingress_service.scrapper.credentials import Credentials
 from services.ingress_service.scrapper.errors import FetchUnavailableError, NotFoundError
-from services.ingress_service.scrapper.fetch import Answer, Limits, Validators
-from services.ingress_service.scrapper.history import Run, RunState
+from services.ingress_service.scrapper.fetch import Answer, Validators
+from services.ingress_service.scrapper.history import Run
 from services.ingress_service.scrapper.limits import HostLimits
 from services.ingress_service.scrapper.pagination import first_page, next_page
 from services.ingress_service.scrapper.payload_type import payload_type
-from services.ingress_service.scrapper.requests import FetchRequest, item_id_of, shown_url
+from services.ingress_service.scrapper.requests import FetchRequest
+from services.ingress_service.scrapper.retries import Limits, retrying
+from services.ingress_service.scrapper.task import Outcome, Task, failed, metadata_of
 
 Check = Callable[[Scrapper, str, bytes], str]
 """Checks an answer (scraper, content type, bytes) as an upload is checked: returns the type to store it under
@@ -35,48 +33,6 @@ OnStored = Callable[[str], None]
 """Told the id of each item that this replica has stored; must return at once."""
 
 log = structlog.get_logger("scraper")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One request of a firing, with what is known of the last answer to it."""
-
-    scrapper: Scrapper
-    fired_at: datetime
-    request: FetchRequest
-    before: Run | None = None
-    credentials: Credentials = field(default=(), repr=False)
-
-    @property
-    def item_id(self) -> str:
-        """The id of the item that comes of it."""
-        return item_id_of(self.scrapper.name, self.fired_at, self.request)
-
-    def run(self, state: RunState, **more: str | None) -> Run:
-        """The run that this request has become."""
-        row = self.request.dataframe_row
-        first = next(iter((row or {}).items()), None)
-        return Run(
-            scrapper=self.scrapper.name,
-            fired_at=self.fired_at,
-            finished_at=datetime.now(UTC),
-            state=state,
-            item_id=self.item_id,
-            request=shown_url(self.request.url),
-            row=f"{first[0]}={first[1]}" if first is not None else None,
-            page=self.request.page,
-            key=self.request.digest,
-            **more,
-        )
-
-
-@dataclass
-class Outcome:
-    """What came of a task: its run, and the answer or the error where there is one."""
-
-    run: Run
-    answer: Answer | None = None
-    error: Exception | None = None
 
 
 class Scraping:
@@ -96,7 +52,7 @@ class Scraping:
         self._limits = limits
         self._hosts = hosts
         self._on_stored = on_stored
-        self._retrying = http.retrying(limits, self.stopping)
+        self._retrying = retrying(limits, self.stopping)
 
     def runs(self, task: Task, known: Callable[[str], Run | None]) -> Iterator[Run]:
         """The run of a request, or one a page; `known` finds the last run of a request by its key."""
@@ -118,7 +74,7 @@ class Scraping:
             try:
                 following = next_page(pagination, page.request, outcome.answer)
             except IngressError as error:
-                yield _failed(replace(page, request=replace(page.request, page=page.request.page + 1)), error)
+                yield failed(replace(page, request=replace(page.request, page=page.request.page + 1)), error)
                 return
             page, before = _on_its_way(task, following) if following is not None else None, outcome.answer
 
@@ -128,7 +84,7 @@ class Scraping:
             try:
                 outcome.run = self._scrape(task, outcome)
             except Exception as error:  # noqa: BLE001 - logged there; no other request may suffer from it
-                outcome.run, outcome.error = _failed(task, error), error
+                outcome.run, outcome.error = failed(task, error), error
             else:
                 log.info("scraped", scraper=task.scrapper.name, state=outcome.run.state)
         return outcome
@@ -180,7 +136,7 @@ class Scraping:
     def _store(self, task: Task, answer: Answer, sha256: str) -> bool:
         declared = payload_type(task.scrapper.content_type, answer.content_type, task.request.url)
         content_type = self._check(task.scrapper, declared, answer.data)
-        metadata = _metadata(task, answer.data, content_type, sha256)
+        metadata = metadata_of(task, answer.data, content_type, sha256)
         stored = self._retrying.copy()(self._queue.accept_once, metadata, answer.data)
         if stored and self._on_stored is not None:
             self._on_stored(task.item_id)
@@ -199,32 +155,3 @@ def _is_beyond_the_end(outcome: Outcome, before: Answer) -> bool:
     if isinstance(outcome.error, NotFoundError | EmptyPayloadError):
         return True
     return outcome.answer is not None and outcome.answer.data == before.data
-
-
-def _failed(task: Task, error: Exception) -> Run:
-    name = task.scrapper.name
-    if isinstance(error, IngressError):
-        log.warning("scrape failed", scraper=name, kind=error.kind, reason=error.message)
-        return task.run("failed", kind=error.kind, reason=str(error))
-    log.error("scrape failed", scraper=name, exc_info=error)
-    return task.run("failed", kind="internal", reason="internal error, see the log")
-
-
-def _metadata(task: Task, data: bytes, content_type: str, sha256: str) -> ItemMetadata:
-    scrapper = task.scrapper
-    return ItemMetadata(
-        item_id=task.item_id,
-        content_type=content_type,
-        content_encoding=stored_encoding(content_type, data[:3]),
-        endpoint_name=scrapper.name,
-        username=f"scrapper-{scrapper.name}",
-        received_at=datetime.now(UTC),
-        schema_name=scrapper.schema_name,
-        schema_path=scrapper.schema_path,
-        target_node=scrapper.target_node or None,
-        extract_fn=scrapper.extract_fn,
-        fn_module=scrapper.fn_module,
-        dataframe_row=task.request.dataframe_row,
-        size_bytes=len(data),
-        sha256=sha256,
-    )
