@@ -224,6 +224,11 @@ class Queue:
         self.storage.delete([item.payload_key])
         self.storage.delete([item.metadata_key, item.rejected_key])
 
+    def purge_everywhere(self, item: QueuedItem) -> None:
+        """Remove an item from every place that an interrupted move may have left it in."""
+        for state in ItemState:
+            self.purge(item.in_state(state))
+
     def aborted(self, older_than: timedelta = ABORTED_AFTER) -> Iterator[str]:
         """Keys of metadata and of quarantined rows without payload, left by what was cut short."""
         limit = datetime.now(UTC) - older_than

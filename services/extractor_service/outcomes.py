@@ -13,6 +13,7 @@ from packages.common.models.metadata_model import (
     ItemError,
     ItemMetadata,
     Outcome,
+    PastEvent,
     RejectedRow,
 )
 from packages.common.queue import Move
@@ -94,7 +95,14 @@ def _after_transient(verdict: Verdict, metadata: ItemMetadata, circumstances: Ci
         error = ItemError(kind="transient", message=f"given up after {attempts} attempts; the last: {last}")
         return _failed(verdict, metadata, circumstances, error)
     retry_at = circumstances.now + BACK_OFF[min(attempts, len(BACK_OFF)) - 1]
-    waiting = metadata.model_copy(update={"attempts": attempts, "retry_at": retry_at})
+    tried = PastEvent(
+        at=circumstances.now,
+        event="retried",
+        attempt=attempts,
+        error=verdict.error,
+        dag_run_id=circumstances.dag_run_id,
+    )
+    waiting = metadata.with_event(tried).model_copy(update={"attempts": attempts, "retry_at": retry_at})
     return Settlement(verdict.item, End.RETRIED, waiting, error=verdict.error)
 
 

@@ -96,6 +96,7 @@ def test_transient_trouble_waits_longer_each_time_and_gives_up_at_last(site: Sit
     assert site.states() == {item_id: ["failed"]}
     assert site.error(item_id) == ("transient", "given up after 6 attempts; the last: held")
     assert site.metadata(item_id).retry_at is None
+    assert [event.event for event in site.metadata(item_id).history] == ["retried"] * len(waits)
 
 
 def test_duplicate_keeps_the_outcome_of_the_interrupted_move(site: Site) -> None:

@@ -216,3 +216,30 @@ def test_delete_needs_an_admin_and_removes_everything(service: Service) -> None:
     assert service.client.delete(url, auth=ROOT).status_code == 204
     assert service.client.delete(url, auth=ROOT).status_code == 404
     assert service.stored_keys() == set()
+
+
+def test_the_history_tells_what_an_item_went_through(service: Service) -> None:
+    item_id = put(service, 1, state=ItemState.FAILED)
+    url = f"/api/v1/items/{item_id}"
+    assert events(service, url) == ["received", "failed"]
+    service.client.post(f"{url}/requeue", auth=ROOT)
+    assert events(service, url) == ["received", "failed", "requeued"]
+    item = service.queue.find(item_id)
+    assert item is not None
+    metadata = service.queue.metadata(item)
+    assert metadata is not None
+    settle(service, item, metadata, ItemState.PROCESSED)
+    assert events(service, url) == ["received", "failed", "requeued", "processed"]
+    failed = service.client.get(url).json()["history"][1]
+    assert (failed["attempt"], failed["error"]["row"], failed["error"]["message"]) == (2, 3, "the row is bad")
+
+
+def events(service: Service, url: str) -> list[str]:
+    return [event["event"] for event in service.client.get(url).json()["history"]]
+
+
+def test_delete_also_removes_what_an_interrupted_move_left(service: Service) -> None:
+    item_id = put(service, 1, state=ItemState.PROCESSED)
+    service.queue.storage.put(payload_key(ItemState.ACCEPTED, item_id, "csv"), CSV)
+    assert service.client.delete(f"/api/v1/items/{item_id}", auth=ROOT).status_code == 204
+    assert service.stored_keys() == set()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 REJECTED_ROWS_KEPT = 100
+HISTORY_KEPT = 50
 METADATA_VERSION = 1
 
 
@@ -88,6 +89,34 @@ class Outcome(BaseModel):
     quarantined_rows: int | None = None
 
 
+class PastEvent(BaseModel):
+    """Something that an item has gone through: `retried`, `processed`, `failed` or `requeued`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    at: UtcTime
+    event: str
+    attempt: int | None = None
+    error: ItemError | None = None
+    snapshot: str | None = None
+    dag_run_id: str | None = None
+
+
+def event_of(outcome: Outcome) -> PastEvent:
+    """An outcome as an event: without its rows."""
+    return PastEvent(
+        at=outcome.finished_at,
+        event=outcome.state,
+        attempt=outcome.attempts,
+        error=outcome.error,
+        snapshot=outcome.snapshot,
+        dag_run_id=outcome.dag_run_id,
+    )
+
+
+LastEvents = Annotated[list[PastEvent], AfterValidator(lambda events: events[-HISTORY_KEPT:])]
+
+
 class ItemMetadata(BaseModel):
     """The metadata object of one item. Keys it does not know are kept as they are."""
 
@@ -119,6 +148,11 @@ class ItemMetadata(BaseModel):
     requeued: int = Field(0, ge=0)
     generation: int = Field(1, ge=1)
     outcome: Outcome | None = None
+    history: LastEvents = Field(default_factory=list)
+
+    def with_event(self, event: PastEvent) -> ItemMetadata:
+        """The metadata with one more event; the oldest of more than fifty is dropped."""
+        return self.model_copy(update={"history": [*self.history, event][-HISTORY_KEPT:]})
 
     def brought_back(self, *, merge_again: bool) -> ItemMetadata:
         """The metadata of an item that is accepted once more.
@@ -126,8 +160,10 @@ class ItemMetadata(BaseModel):
         `requeued` counts how often that happened. `generation` is part of the id by which a store remembers a
         merge: with a higher one it merges the item again.
         """
+        ended = self.with_event(event_of(self.outcome)) if self.outcome is not None else self
+        told = ended.with_event(PastEvent(at=datetime.now(UTC), event="requeued"))
         afresh = {"attempts": 0, "retry_at": None, "outcome": None, "requeued": self.requeued + 1}
-        return self.model_copy(update={**afresh, "generation": self.generation + merge_again})
+        return told.model_copy(update={**afresh, "generation": self.generation + merge_again})
 
     def to_json(self) -> bytes:
         """The object as it is stored: UTF-8 JSON, times in UTC with `Z`."""

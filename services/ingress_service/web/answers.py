@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from packages.common.models.metadata_model import Outcome
+from packages.common.models.metadata_model import Outcome, PastEvent
 
 
 class RowProblem(BaseModel):
@@ -72,6 +72,7 @@ class Item(BaseModel):
     attempts: int = 0
     retry_at: AwareDatetime | None = None
     outcome: Outcome | None = Field(None, description="set when the item has left `accepted`")
+    history: list[PastEvent] = Field(description="what it has gone through, from `received` to its outcome")
     links: dict[str, str]
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from packages.common.errors import MetadataError
 from packages.common.keys import ItemState
-from packages.common.models.metadata_model import ItemMetadata
+from packages.common.models.metadata_model import ItemMetadata, PastEvent, event_of
 from packages.common.queue import Queue, QueuedItem
 from services.ingress_service.web.answers import Item
 from services.ingress_service.web.positions import received_at
@@ -75,6 +75,7 @@ def view(item: QueuedItem, metadata: ItemMetadata | None) -> Item:
         {
             "endpoint": endpoint_of(item.item_id),
             "received_at": received_at(item.item_id),
+            "history": [],
             **known,
             "item_id": item.item_id,
             "state": item.state,
@@ -96,4 +97,9 @@ def _known(metadata: ItemMetadata) -> dict[str, object]:
         "attempts": max(metadata.attempts, outcome.attempts if outcome else 0),
         "retry_at": metadata.retry_at,
         "outcome": outcome,
+        "history": [
+            PastEvent(at=metadata.received_at, event="received"),
+            *metadata.history,
+            *([event_of(outcome)] if outcome is not None else []),
+        ],
     }

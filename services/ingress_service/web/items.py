@@ -125,7 +125,7 @@ async def delete_item(request: Request, user: Caller, item_id: ItemId) -> Respon
     """Remove an item for good; what it has brought to a store stays there."""
     ingress = ingress_of(request)
     item = await _find(ingress, user, item_id, admin=True)
-    await anyio.to_thread.run_sync(ingress.queue.purge, item)
+    await anyio.to_thread.run_sync(ingress.queue.purge_everywhere, item)
     return Response(status_code=204)
 
 
