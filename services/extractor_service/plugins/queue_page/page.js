@@ -9,6 +9,7 @@ const queue = document.getElementById("queue");
 const message = document.getElementById("message");
 const requeue = document.getElementById("requeue");
 const requeueAll = document.getElementById("requeue-all");
+const buttons = [requeue, requeueAll].filter((button) => button !== null);
 const boxes = [...document.querySelectorAll("input.choose")];
 
 function followTheme() {
@@ -72,7 +73,7 @@ async function call(path, options = {}) {
 }
 
 async function reprocess(conf) {
-  for (const button of [requeue, requeueAll]) button.disabled = true;
+  for (const button of buttons) button.disabled = true;
   try {
     const run = await call(`${queue.dataset.dag}/dagRuns`, {
       method: "POST",
@@ -82,7 +83,7 @@ async function reprocess(conf) {
     await follow(run.dag_run_id);
   } catch (error) {
     say(`Nothing was requeued: ${error.message}.`, "bad");
-    requeueAll.disabled = false;
+    for (const button of buttons) button.disabled = false;
     showChosen();
   }
 }
@@ -139,5 +140,5 @@ if (requeue !== null) {
     button.addEventListener("click", () => choose((box) => box.closest("tr").dataset.kind === button.dataset.kind));
   }
   requeue.addEventListener("click", () => reprocess({ state: queue.dataset.state, item_ids: chosen(), limit: 1000 }));
-  requeueAll.addEventListener("click", askThenRequeueAll);
+  requeueAll?.addEventListener("click", askThenRequeueAll);
 }

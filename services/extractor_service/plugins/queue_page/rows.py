@@ -111,4 +111,4 @@ def _reason(metadata: ItemMetadata) -> tuple[str, str, str]:
         counts = ", ".join(f"{count} {kind}" for kind, count in outcome.rejected_counts.items())
         return "left out", counts, ""
     rows = outcome.rows if outcome is not None else None
-    return "", "" if rows is None else f"{rows:,} rows", ""
+    return "", "" if rows is None else f"{rows:,} row{'' if rows == 1 else 's'}", ""
