@@ -17,9 +17,11 @@ from bench.freshness import freshness_table, measure
 from bench.machine import facts
 from bench.merge import FailedError, run
 from bench.results import Result
+from bench.sweep import main as measure_sweeps
 from bench.table import facts_table, results_table
 
 FRESHNESS = "freshness"
+SWEEP = "sweep"
 INGRESS = ("ingress", *ingress.CASES)
 
 
@@ -27,7 +29,7 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller cases, one round: below a minute.")] = False,
     case: Annotated[
         list[str] | None,
-        typer.Option(help="Only this case; repeat for more. `freshness` and `ingress`… only if named."),
+        typer.Option(help="Only this case; repeat for more. `freshness`, `sweep`, `ingress`… only if named."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there, too.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where stores are written, and removed again.")] = None,
@@ -36,6 +38,9 @@ def main(
     console = Console()
     if case == [FRESHNESS]:
         _measure_freshness(console, folder)
+        return
+    if case == [SWEEP]:
+        measure_sweeps(storage=["file"] if quick else None, folder=folder)
         return
     if case and set(case) <= set(INGRESS):
         _measure_ingress(console, folder, json_file, case, quick=quick)

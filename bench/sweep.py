@@ -62,7 +62,11 @@ def measure(folder: Path, storage: str, items: int, large_rows: int = 0, max_byt
     """Fill a queue, sweep it, and move its objects bare."""
     with _place(storage) as (bucket_url, access):
         bound = {"sweep_max_bytes": max_bytes} if max_bytes else {}
-        asked = {"folder": str(folder), "bucket_url": bucket_url, "settings": {**access, **bound}}
+        asked: dict[str, Any] = {
+            "folder": str(folder),
+            "bucket_url": bucket_url,
+            "settings": {**access, **bound},
+        }
         asked |= {"items": items, "large_rows": large_rows}
         _child("build", asked)
         swept = json.loads(_child("sweep", asked))

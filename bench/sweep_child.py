@@ -59,7 +59,7 @@ def swept(settings: Settings) -> dict[str, Any]:
         made.append(self)
 
     Objects.__init__ = counted  # type: ignore[method-assign]
-    places.ObjectStorage = CountedStorage  # type: ignore[attr-defined, misc]
+    places.ObjectStorage = CountedStorage  # type: ignore[attr-defined]
     meter = Meter()
     with meter.update():
         report = sweep(settings)
