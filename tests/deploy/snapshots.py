@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ FOLDER = Path(__file__).parent / "snapshots"
 
 def summary(manifests: Iterable[Manifest]) -> dict[str, Any]:
     """Kind and name of every manifest, with what one would look at in a review."""
-    return {f"{each['kind']}/{each['metadata']['name']}": _gist(each) for each in manifests}
+    return {f"{each['kind']}/{_name(each)}": _gist(each) for each in manifests}
 
 
 def assert_snapshot(case: str, found: dict[str, Any]) -> None:
@@ -26,6 +27,11 @@ def assert_snapshot(case: str, found: dict[str, Any]) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def _name(manifest: Manifest) -> str:
+    """The name, without the part that changes with every value."""
+    return re.sub(r"(-migrate)-[0-9a-f]{10}$", r"\1", manifest["metadata"]["name"])
 
 
 def _gist(manifest: Manifest) -> Any:
