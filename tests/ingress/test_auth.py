@@ -10,6 +10,7 @@ from packages.common.errors import ConfigurationError
 from packages.common.models.configuration_model import Endpoint, Scrapper
 from packages.common.models.user_model import User as UserEntry
 from services.ingress_service.errors import NotAuthenticatedError
+from services.ingress_service.web import auth
 from services.ingress_service.web.auth import Authenticator
 from services.ingress_service.web.users import ANONYMOUS, User
 
@@ -94,6 +95,15 @@ def test_a_verified_hash_is_remembered_but_a_wrong_password_is_not(monkeypatch: 
         with pytest.raises(NotAuthenticatedError):
             login(authenticator, basic("hana", "wrong"))
     assert hasher.calls == 3
+
+
+def test_a_verified_hash_is_forgotten_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    authenticator, hasher = Authenticator(HASHED), CountingHasher()
+    monkeypatch.setattr(authenticator, "_hasher", hasher)
+    monkeypatch.setattr(auth, "REMEMBERED_S", 0.0)
+    for _ in range(2):
+        login(authenticator, basic("hana", "sésame: ouvre"))
+    assert hasher.calls == 2
 
 
 def test_switched_off_authentication_makes_everybody_anonymous() -> None:

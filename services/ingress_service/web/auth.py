@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -21,13 +22,15 @@ from services.ingress_service.web.users import ANONYMOUS, User
 MAX_HEADER_BYTES = 8192
 PARALLEL_HASHES = 2
 MAX_REMEMBERED = 1024
+REMEMBERED_S = 300.0
 
 
 class Authenticator:
     """Checks the `Authorization` header against the configured users.
 
     Every refusal costs one verification of the costliest kind configured. A hash that has been verified is
-    remembered under a keyed digest, so that a client pays for argon2 once and not with every upload.
+    remembered for some minutes under a keyed digest, so that a client pays for argon2 now and then and not
+    with every upload.
     Raises ConfigurationError for a malformed hash.
     """
 
@@ -37,7 +40,7 @@ class Authenticator:
         self._key = secrets.token_bytes(32)
         self._hasher = argon2.PasswordHasher()
         self._limiter = anyio.CapacityLimiter(PARALLEL_HASHES)
-        self._remembered: dict[bytes, None] = {}
+        self._remembered: dict[bytes, float] = {}
         costs = {_hash_cost(name, entry): _secret(entry) for name, entry in users.items() if entry.has_hash}
         self._decoy_hash = costs[max(costs)] if costs else None
         self._decoy_plain = secrets.token_urlsafe(32)
@@ -67,13 +70,13 @@ class Authenticator:
         return equal
 
     async def _verify_remembered(self, digest: bytes, stored: str, password: str) -> bool:
-        if digest in self._remembered:
+        if self._remembered.get(digest, 0.0) > time.monotonic():
             return True
         verified = await self._verify_hash(stored, password)
         if verified:
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[digest] = None
+            self._remembered[digest] = time.monotonic() + REMEMBERED_S
         return verified
 
     async def _verify_hash(self, stored: str, password: str) -> bool:
