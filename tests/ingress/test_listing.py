@@ -20,6 +20,7 @@ from services.ingress_service.errors import OverloadedError
 from services.ingress_service.web import folders, listing
 from services.ingress_service.web.listing import Query, newest
 from tests.hypothesis_profiles import examples
+from tests.rigs.s3 import Bucket
 
 LATER = tuple(ItemState)
 FOLDERS = (
@@ -185,3 +186,26 @@ def test_a_name_that_is_no_time_is_foreign(odd: str) -> None:
     queue.storage.put(f"accepted/weather/{odd}.csv", b"x")
     assert [item.item_id for item in newest(queue, Query(), 1)] == [f"weather/{odd}"]
     assert newest(queue, Query(since=datetime(2026, 1, 1, tzinfo=UTC)), 1) == []
+
+
+def test_an_s3_lists_newest_first(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "PAGE_KEYS", 10)
+    options = bucket.options()
+    found = Settings(
+        _env_file=None,
+        s3_endpoint_url=bucket.endpoint,
+        s3_access_key=options["S3_ACCESS_KEY"],
+        s3_secret_key=options["S3_SECRET_KEY"],
+    )
+    queue = Queue(ObjectStorage(bucket.url("queue"), found))
+    last = datetime(2026, 10, 30, tzinfo=UTC)
+    names = [name(last - timedelta(hours=number**2), number) for number in range(40)]
+    ids = [f"{('weather', 'weather/a b', 'grid')[number % 3]}/{own}" for number, own in enumerate(names)]
+    for item_id in ids:
+        queue.storage.put(f"accepted/{item_id}.csv", b"x")
+        queue.storage.put(f"accepted/{item_id}.csv.meta.json", b"{}")
+    assert [item.item_id for item in newest(queue, Query(), 100)] == ids
+    assert [item.item_id for item in newest(queue, Query(cursor=ids[9]), 5)] == ids[10:15]
+    assert [item.item_id for item in newest(queue, Query(endpoints=("weather",), node="a b"), 3)] == ids[
+        1:9:3
+    ]
