@@ -93,3 +93,19 @@ def test_plan_made_before_a_requeue_leaves_the_item_to_the_next_sweep(site: Site
 def test_items_may_be_named(site: Site, failed: list[str]) -> None:
     choice = Choice(item_ids=[failed[0], failed[3], "weather/unknown"], endpoint="weather")
     assert requeue(site.settings, choice) == [failed[0]]
+
+
+def test_an_item_that_a_sweep_is_moving_keeps_no_other_from_being_requeued(
+    site: Site, failed: list[str]
+) -> None:
+    moving = site.queue.find(failed[1])
+    assert moving is not None
+    accepted = moving.in_state(ItemState.ACCEPTED)
+    for source, target in (
+        (moving.metadata_key, accepted.metadata_key),
+        (moving.payload_key, accepted.payload_key),
+    ):
+        site.queue.storage.copy(source, target)
+    others = {item_id for item_id in failed if item_id != failed[1]}
+    assert set(requeue(site.settings, Choice())) == others
+    assert site.states()[failed[1]] == ["accepted", "failed"]
