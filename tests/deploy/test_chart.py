@@ -138,7 +138,7 @@ def test_every_setting_that_the_chart_sets_exists() -> None:
     for case in CASES:
         names = set(environment(case, "Deployment", "ingress", "ingress")) - {"SMTP_PASSWORD"}
         data = find(case, "ConfigMap", "lake-zarr-fuse-ingress-airflow")["data"]
-        names |= {name for name in data if not name.startswith("AIRFLOW__")}
+        names |= {name for name in data if not name.startswith(("AIRFLOW__", "FORWARDED_"))}
         assert names | set(find(case, "ConfigMap", "settings")["data"]) <= known
 
 

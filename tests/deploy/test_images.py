@@ -117,10 +117,9 @@ def test_airflow_has_its_executors_database_and_logs(engine: DockerEngine, image
         "redis",
         "cfgrib",
     )
-    assert (
-        inside(engine, images["extractor"], "python", "-W", "ignore", "-c", f"import {', '.join(modules)}")
-        == ""
-    )
+    script = f"import {', '.join(modules)}; print('imported')"
+    said = inside(engine, images["extractor"], "python", "-W", "ignore", "-c", script)
+    assert said.splitlines()[-1] == "imported"
 
 
 def test_passwords_of_airflow_are_written_for_nobody_else(

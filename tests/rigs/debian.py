@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 INSTALL_S = 600
+SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 
 
 class RigUnavailableError(Exception):
@@ -78,7 +79,7 @@ def private_apt(folder: Path, suite: str) -> Callable[..., None]:
 
 def debian_mirror() -> str | None:
     """Address of the Debian archive that this machine installs from."""
-    files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    files = [file for path in SOURCES for file in (sorted(path.glob("*")) if path.is_dir() else [path])]
     text = "\n".join(path.read_text(errors="replace") for path in files if path.is_file())
     found = re.search(r"^(?:URIs:|deb(?: +\[[^]]*\])?) +(\S+/debian)/?(?: |$)", text, flags=re.MULTILINE)
     return found[1] if found else None
