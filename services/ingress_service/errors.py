@@ -14,6 +14,7 @@ IngressError (packages.common.errors)
     │   └── DigestMismatchError
     ├── SchemaMismatchError          correct the data
     │   └── ColumnsMissingError
+    ├── ExtractionFailedError        correct the data, or the extractor
     ├── BodyTooLargeError            send less
     ├── BodyTimeoutError             send faster
     ├── EncodingUnsupportedError     send another encoding
@@ -116,6 +117,12 @@ class ColumnsMissingError(SchemaMismatchError):
     """Columns that the schema requires are missing."""
 
     kind = "columns_missing"
+
+
+class ExtractionFailedError(RequestRefusedError):
+    """The extractor of the endpoint makes no table of the payload that the merge would take."""
+
+    kind = "extraction_failed"
 
 
 class BodyTooLargeError(RequestRefusedError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+import pandas as pd
 import polars as pl
 
 from packages.common.binary_payload import Contents
@@ -15,7 +16,7 @@ from services.ingress_service.web.arrays_check import require_arrays
 from services.ingress_service.web.samples import Sample
 from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.frame import OnBadRows, convert
-from zarr_fuse.report import Findings, RejectedRow
+from zarr_fuse.report import RejectedRow
 from zarr_fuse.schema import DatasetSchema
 
 FINDINGS_SHOWN = 100
@@ -101,15 +102,9 @@ class PayloadCheck:
         types = tuple(sample.schema.items())
         if self._proven is not None and types in self._proven:
             return CheckReport(rows=self._rows, columns=columns)
-        findings = self._convert(sample)
+        report = converted(sample, self._schema, self._on_bad_rows)
         self._remember(types)
-        return CheckReport(
-            rows=self._rows,
-            columns=columns,
-            sample_rows=sample.height,
-            findings=list(findings.rejected(FINDINGS_SHOWN)),
-            finding_counts=findings.counts,
-        )
+        return replace(report, rows=self._rows)
 
     def _take(self, part: Part) -> None:
         if isinstance(part, Contents):
@@ -142,11 +137,22 @@ class PayloadCheck:
         if self._proven is not None and len(types) <= MAX_PROVEN_COLUMNS and len(self._proven) < MAX_PROVEN:
             self._proven.add(types)
 
-    def _convert(self, sample: pl.DataFrame) -> Findings:
-        try:
-            return convert(sample, self._schema, on_bad_rows=self._on_bad_rows).findings
-        except UpdateRefusedError as error:
-            raise _mismatch(error) from None
+
+def converted(
+    frame: pl.DataFrame | pd.DataFrame, schema: DatasetSchema, on_bad_rows: OnBadRows
+) -> CheckReport:
+    """What the merge would find in a frame; raises SchemaMismatchError where it would refuse the frame."""
+    try:
+        findings = convert(frame, schema, on_bad_rows=on_bad_rows).findings
+    except UpdateRefusedError as error:
+        raise _mismatch(error) from None
+    return CheckReport(
+        rows=len(frame),
+        columns=[str(name) for name in frame.columns],
+        sample_rows=len(frame),
+        findings=list(findings.rejected(FINDINGS_SHOWN)),
+        finding_counts=findings.counts,
+    )
 
 
 def required_columns(schema: DatasetSchema) -> list[str]:

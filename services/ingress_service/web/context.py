@@ -22,6 +22,7 @@ from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
 from services.ingress_service.web.tracing import Tracing
+from services.ingress_service.web.trials import Trials
 from services.ingress_service.web.watch import Watch
 
 OnAccepted = Callable[[str], Awaitable[None]]
@@ -44,6 +45,7 @@ class Ingress:
     scheduler: ScrapperScheduler
     keeper: Keeper
     keys: IdempotencyKeys
+    trials: Trials
     watch: Watch
     tracing: Tracing
     wake_up: WakeUp | None = None

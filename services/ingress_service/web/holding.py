@@ -16,11 +16,12 @@ OpenWriter = Callable[[str], ObjectWriter]
 
 
 class Holder:
-    """The bytes of one payload; whatever is not `released` is given up when the request ends."""
+    """The bytes of one payload; a writer that is not committed is given up when the request ends."""
 
-    def __init__(self, open_writer: OpenWriter | None) -> None:
+    def __init__(self, open_writer: OpenWriter | None, in_memory_bytes: int = HELD_BYTES) -> None:
         """Without `open_writer` nothing is kept."""
         self._open_writer = open_writer
+        self._in_memory_bytes = in_memory_bytes
         self._pieces: list[bytes] = []
         self.writer: ObjectWriter | None = None
         self.size_bytes = 0
@@ -42,7 +43,7 @@ class Holder:
         self.size_bytes += len(piece)
         if self._open_writer is None:
             return
-        if self.writer is None and self.size_bytes <= HELD_BYTES:
+        if self.writer is None and self.size_bytes <= self._in_memory_bytes:
             self._pieces.append(piece)
             return
         if self.writer is None:

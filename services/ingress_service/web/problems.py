@@ -38,6 +38,7 @@ ANSWERS: Mapping[type[common.IngressError], Answer] = {
     errors.DigestMismatchError: Answer(400, "The digest does not match the body"),
     errors.SchemaMismatchError: Answer(400, "The table does not fit the schema"),
     errors.ColumnsMissingError: Answer(400, "Required columns are missing"),
+    errors.ExtractionFailedError: Answer(400, "The extractor makes no table of it"),
     common.NodePathError: Answer(400, "The node path is not valid"),
     errors.NotAuthenticatedError: Answer(401, "No or wrong credentials"),
     errors.ForbiddenError: Answer(403, "Not allowed"),

@@ -35,6 +35,7 @@ from services.ingress_service.web.queue_depth import QueueDepth
 from services.ingress_service.web.scraper_metrics import ScraperCollector
 from services.ingress_service.web.scraper_setup import build_scheduler
 from services.ingress_service.web.tracing import build_tracing
+from services.ingress_service.web.trials import Trials
 from services.ingress_service.web.watch import Watch
 from zarr_fuse.errors import SchemaError
 from zarr_fuse.schema import NodeSchema, deserialize
@@ -96,6 +97,7 @@ def build_ingress(settings: Settings) -> Ingress:
         scheduler=scheduler,
         keeper=keeper,
         keys=IdempotencyKeys(KeyRecords(queue.storage), keeper),
+        trials=Trials(settings),
         watch=watch,
         tracing=observer.tracing,
         wake_up=wake_up,

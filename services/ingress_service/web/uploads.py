@@ -26,7 +26,9 @@ from services.ingress_service.web.holding import Holder, holding
 from services.ingress_service.web.idempotency import REPLAYED, KeyedUpload, key_of
 from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.item_views import state_url
+from services.ingress_service.web.limits import Lease
 from services.ingress_service.web.receiving import Destination, Received, receive
+from services.ingress_service.web.trials import MAX_PAYLOAD_BYTES, refuse_more
 from services.ingress_service.web.users import User
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -52,15 +54,31 @@ async def accept(
     destination = Destination(inlet, node_path, trial=validate_only)
     with ingress.gate.upload(None if user.unrestricted else user.name) as lease:
         if validate_only:
-            key_of(request.headers)
-            received = await receive(request, lease, ingress.bounds, destination, Holder(None))
-            return JSONResponse(_report_document(inlet, node_path, received.report))
+            return await _try(request, ingress, user, destination, lease)
         with ingress.keys.handling(request.headers, user.name, endpoint.name) as key:
             identity = await _identity(endpoint, node_path, key)
             async with holding(partial(ingress.keeper.writer, identity.item_id)) as holder:
                 received = await receive(request, lease, ingress.bounds, destination, holder)
                 metadata = _metadata(request, user, destination, identity, received, key)
                 return await _keep(request, ingress, metadata, holder, key)
+
+
+async def _try(
+    request: Request, ingress: Ingress, user: User, destination: Destination, lease: Lease
+) -> Response:
+    """Say what the merge would find; an extractor, where the endpoint has one, is run for it."""
+    key_of(request.headers)
+    inlet, node_path = destination.inlet, destination.node_path
+    endpoint = inlet.target
+    holder = Holder(refuse_more, MAX_PAYLOAD_BYTES) if endpoint.is_extracted else Holder(None)
+    received = await receive(request, lease, ingress.bounds, destination, holder)
+    report = received.report
+    if endpoint.is_extracted:
+        identity = await _identity(endpoint, node_path, None)
+        metadata = _metadata(request, user, destination, identity, received, None)
+        schema = inlet.dataset_schema(node_path)
+        report = await ingress.trials.run(endpoint, schema, metadata, holder.payload)
+    return JSONResponse(_report_document(inlet, node_path, report))
 
 
 def _node_path(request: Request, raw_path: str) -> str:
