@@ -26,6 +26,7 @@ SERVICES = {
     "airflow-api-server",
     "airflow-scheduler",
     "airflow-dag-processor",
+    "airflow-cleaner",
 }
 
 
@@ -106,7 +107,8 @@ def test_everything_is_well_after_up(bundled: System) -> None:
     assert states.keys() == SERVICES
     once = {"prepare", "airflow-migration"}
     assert {states[name][0] for name in once} == {"exited"}
-    assert {states[name] for name in SERVICES - once} == {("running", "healthy")}
+    assert states["airflow-cleaner"] == ("running", "")
+    assert {states[name] for name in SERVICES - once - {"airflow-cleaner"}} == {("running", "healthy")}
 
 
 def test_samples_become_a_dataset(bundled: System) -> None:
