@@ -29,7 +29,7 @@ REFUSALS = [
     # the content type before the body
     ("/api/v1/weather", {}, b"", ALICE, 400, "content_type_missing", "No Content-Type provided"),
     ("/api/v1/weather", {"Content-Type": "text/plain"}, b"", ALICE, 415, "unsupported_type", "text/csv"),
-    ("/api/v1/weather", {"Content-Type": "application/x-grib"}, b"", ALICE, 415, "unsupported_type", "json"),
+    ("/api/v1/weather", {"Content-Type": "application/x-tar"}, b"", ALICE, 415, "unsupported_type", "json"),
     ("/api/v1/weather", CSV_TYPE | {"Content-Encoding": "br"}, b"", ALICE, 415, "encoding_unsupported", "br"),
     # the body before its content
     ("/api/v1/weather", CSV_TYPE, b"", ALICE, 406, "payload_empty", "No data provided"),
