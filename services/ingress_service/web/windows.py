@@ -16,10 +16,10 @@ from services.ingress_service.web.positions import END_OF_TIME, SECOND, name_at,
 
 WANTED = 300
 """Items wanted of a page, which holds five hundred: a full page has to be read again in part."""
-WANTED_FIRST = 50
+WANTED_FIRST = 100
 """What lies nearest to now is often denser than what the folder begins with."""
 FIRST_SPAN = 3600 * SECOND
-WIDER = 4
+WIDER = 8
 
 
 class Nothing(NamedTuple):
@@ -37,19 +37,22 @@ def descending(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[Queued
 
 
 def _spans(pages: Pages, run: Run, bottom: int, top: int) -> Iterator[QueuedItem | Nothing]:
+    """Spans from the top down; `floor` is a place known to have items behind it, which no span passes."""
     width = int(WANTED_FIRST / run.density) + 1 if run.density else FIRST_SPAN
     start = top if run.end == END_OF_TIME else min(top, position_at(datetime.now(UTC)))
+    floor = bottom
     while top > bottom:
-        low = max(min(start, top) - width, bottom)
+        low = max(min(start, top) - width, floor)
         items, reached = _span(pages, run, low, top)
         if reached is not None:
             start = top if width == 1 else start
-            width = _narrower(width, reached - low)
+            width, floor = _narrower(width, reached - low), max(floor, min(reached, top - 1))
             continue
         yield from reversed(items)
         yield Nothing(low)
-        top = low
+        top, floor = low, floor if low > floor else bottom
         width = int(width * min(max(WANTED / max(len(items), 1), 0.5), WIDER)) + 1
+        width = min(width, (top - floor) // 2 + 1) if floor > bottom else width
 
 
 def _narrower(width: int, read: int) -> int:
