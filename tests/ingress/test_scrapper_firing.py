@@ -294,6 +294,13 @@ def test_pages_are_counted_up_to_the_first_empty_one(rig: Rig, site: Site) -> No
     assert [path for path, _ in site.requests] == [f"/data.csv?size=9&page={number}" for number in range(4)]
 
 
+def test_a_server_that_knows_no_pages_makes_one_item(rig: Rig, site: Site) -> None:
+    configure(rig, site, more=", pagination: {page_param: page}")
+    assert [run.state for run in rig.fire().runs] == ["accepted"]
+    assert len(rig.items()) == 1
+    assert len(site.requests) == 2
+
+
 def test_pages_without_end_and_pages_that_fail(rig: Rig, site: Site) -> None:
     site.replies |= {
         "/p1": (200, CSV_TYPE | {"Link": "</p1b>; rel=next"}, row(1)),

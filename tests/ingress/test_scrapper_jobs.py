@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from packages.common.validation import decode_payload
+from services.ingress_service.scrapper import body
 from services.ingress_service.scrapper.dialects import read_job
 from services.ingress_service.scrapper.jobs import ScrapeJob
 from services.ingress_service.scrapper.requests import FetchRequest, item_id_of, public_url, render
@@ -42,8 +45,8 @@ def scraper(site: Site, path: str = "/data.csv", **more) -> Scrapper:
     return Scrapper(**{**settings, "url": site.url + path, "allow_private_hosts": ["127.0.0.1"], **more})
 
 
-def check(_scrapper, content_type, data):
-    decode_payload(data, content_type)
+def check(_scrapper, content_type, pieces):
+    decode_payload(b"".join(pieces), content_type)
     return content_type
 
 
@@ -187,8 +190,8 @@ def test_an_unexpected_error_is_reported_and_logged(site, queue):
 def test_checks_get_what_will_be_stored(site, queue):
     seen = []
 
-    def refusing(scrapper, content_type, data):
-        seen.append((scrapper.name, content_type, data))
+    def refusing(scrapper, content_type, pieces):
+        seen.append((scrapper.name, content_type, b"".join(pieces)))
         raise PayloadError("row 3 is odd", line=4)
 
     (done,) = ScrapeJob(queue, refusing, LIMITS).run(read_job(scraper(site)), FIRED).runs
@@ -199,3 +202,19 @@ def test_checks_get_what_will_be_stored(site, queue):
 def test_shown_addresses_have_no_query():
     assert public_url("https://sun.example:8443/x?key=hidden#part") == "https://sun.example:8443/x"
     assert "hidden" not in repr(FetchRequest("https://x", headers=(("Authorization", "hidden"),)))
+
+
+def test_a_large_answer_goes_through_a_file_that_is_removed(site, queue, monkeypatch, tmp_path):
+    monkeypatch.setattr(body, "HELD_BYTES", 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    large = CSV + b"2026-11-20T09:00:00Z,2\n" * 400
+    site.replies |= {
+        "/x": (200, {"Content-Type": "text/csv"}, large),
+        "/y": (200, {"Content-Type": "text/csv"}, large * 2),
+    }
+    assert run(queue, scraper(site, "/x")).state == "accepted"
+    (item,) = queue.items(ItemState.ACCEPTED)
+    assert queue.payload(item) == large
+    assert queue.metadata(item).sha256 == hashlib.sha256(large).hexdigest()
+    assert run(queue, scraper(site, "/y")).kind == "fetch_too_large"
+    assert list(tmp_path.glob("scrape-*")) == []

@@ -6,6 +6,7 @@ IngressError (packages.common.errors)
     ├── AddressRefusedError          not a public address
     ├── AnswerTooLargeError          more bytes than allowed
     ├── NotFoundError                404 or 410
+    ├── PageRepeatedError            the page before, once more
     └── FetchUnavailableError        429, 5xx, timeout, connection        retryable
 """
 
@@ -42,6 +43,12 @@ class NotFoundError(FetchError):
     """The server has nothing at this address."""
 
     kind = "fetch_not_found"
+
+
+class PageRepeatedError(FetchError):
+    """A page that was counted up to is the page before it, once more."""
+
+    kind = "fetch_page_repeated"
 
 
 class FetchUnavailableError(FetchError):

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from services.ingress_service.scrapper.addresses import CheckedTransport
+from services.ingress_service.scrapper.body import Body, BodyWriter
 from services.ingress_service.scrapper.errors import (
     AnswerTooLargeError,
     FetchError,
@@ -46,7 +47,7 @@ NOTHING_KNOWN = Validators()
 class Answer:
     """A successful answer; `not_modified` where the server says that the last one still holds."""
 
-    data: bytes
+    body: Body
     content_type: str
     validators: Validators = NOTHING_KNOWN
     not_modified: bool = False
@@ -119,7 +120,7 @@ def _answer(response: httpx.Response, limits: Limits, deadline: float) -> Answer
     _refuse_failure(response)
     headers = response.headers
     return Answer(
-        data=_read(response, limits, deadline),
+        body=_read(response, limits, deadline),
         content_type=headers.get("Content-Type", ""),
         validators=Validators(headers.get("ETag"), headers.get("Last-Modified")),
         not_modified=response.status_code == NOT_MODIFIED,
@@ -139,16 +140,17 @@ def _refuse_failure(response: httpx.Response) -> None:
         raise FetchError(f"{shown}: status {status}")
 
 
-def _read(response: httpx.Response, limits: Limits, deadline: float) -> bytes:
-    data, shown = bytearray(), public_url(str(response.request.url))
-    for piece in response.iter_bytes():
-        data += piece
-        received = response.num_bytes_downloaded
-        if len(data) > limits.max_bytes or received > (limits.max_received_bytes or limits.max_bytes):
-            raise AnswerTooLargeError(f"{shown}: the answer has more bytes than are taken")
-        if time.monotonic() > deadline:
-            raise FetchUnavailableError(f"{shown}: the answer took longer than {limits.timeout_s:g} s")
-    return bytes(data)
+def _read(response: httpx.Response, limits: Limits, deadline: float) -> Body:
+    shown = public_url(str(response.request.url))
+    with BodyWriter() as writer:
+        for piece in response.iter_bytes():
+            writer.write(piece)
+            received = response.num_bytes_downloaded
+            if writer.size_bytes > limits.max_bytes or received > (limits.max_received_bytes or received):
+                raise AnswerTooLargeError(f"{shown}: the answer has more bytes than are taken")
+            if time.monotonic() > deadline:
+                raise FetchUnavailableError(f"{shown}: the answer took longer than {limits.timeout_s:g} s")
+        return writer.finish()
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -50,7 +50,7 @@ def _numbered(request: FetchRequest, name: str, number: int) -> FetchRequest:
 def _link_inside(pagination: Pagination, request: FetchRequest, answer: Answer) -> str | None:
     shown = public_url(request.url)
     try:
-        found = jsonpath.findall(pagination.next or "", json.loads(answer.data))
+        found = jsonpath.findall(pagination.next or "", json.loads(answer.body.read()))
     except (ValueError, jsonpath.JSONPathError) as error:
         raise FetchError(f"{shown}: the link to the next page cannot be read: {error}") from None
     link = found[0] if found else None

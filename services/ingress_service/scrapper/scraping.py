@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,10 +12,9 @@ import structlog
 from packages.common.errors import EmptyPayloadError, IngressError
 from packages.common.logging_setup import bind_item
 from packages.common.models.configuration_model import Scrapper
-from packages.common.models.scrapper_model import Pagination
 from packages.common.queue import Queue
 from services.ingress_service.scrapper import fetch as http
-from services.ingress_service.scrapper.errors import FetchUnavailableError, NotFoundError
+from services.ingress_service.scrapper.errors import FetchUnavailableError, NotFoundError, PageRepeatedError
 from services.ingress_service.scrapper.fetch import Answer, Validators
 from services.ingress_service.scrapper.history import Run
 from services.ingress_service.scrapper.limits import HostLimits
@@ -26,11 +24,13 @@ from services.ingress_service.scrapper.requests import FetchRequest
 from services.ingress_service.scrapper.retries import Limits, retrying
 from services.ingress_service.scrapper.task import Outcome, Task, failed, metadata_of
 
-Check = Callable[[Scrapper, str, bytes], str]
-"""Checks an answer (scraper, content type, bytes) as an upload is checked: returns the type to store it under
-and raises what is wrong with it."""
+Check = Callable[[Scrapper, str, Iterator[bytes]], str]
+"""Checks an answer (scraper, content type, pieces) as an upload is checked: returns the type to store it
+under, raises what is wrong with it."""
 OnStored = Callable[[str], None]
 """Told the id of each item that this replica has stored; must return at once."""
+BEYOND_THE_END = (NotFoundError, EmptyPayloadError, PageRepeatedError)
+"""What a page that is counted up to says where there is none any more."""
 
 log = structlog.get_logger("scraper")
 
@@ -56,35 +56,46 @@ class Scraping:
 
     def runs(self, task: Task, known: Callable[[str], Run | None]) -> Iterator[Run]:
         """The run of a request, or one a page; `known` finds the last run of a request by its key."""
-        if task.scrapper.pagination is None:
-            yield self._outcome(replace(task, before=known(task.request.digest))).run
-        else:
-            yield from self._pages(task, task.scrapper.pagination, known)
-
-    def _pages(self, task: Task, pagination: Pagination, known: Callable[[str], Run | None]) -> Iterator[Run]:
-        page: Task | None = replace(task, request=first_page(pagination, task.request))
-        before: Answer | None = None
+        pagination = task.scrapper.pagination
+        page: Task | None = task
+        if pagination is not None:
+            page = replace(task, request=first_page(pagination, task.request))
         while page is not None and not self.stopping.is_set():
-            outcome = self._outcome(replace(page, before=known(page.request.digest)))
-            if before is not None and pagination.page_param and _is_beyond_the_end(outcome, before):
-                return
-            yield outcome.run
-            if outcome.answer is None:
-                return
+            current = replace(page, before=known(page.request.digest))
+            outcome = self._outcome(current)
             try:
-                following = next_page(pagination, page.request, outcome.answer)
+                if outcome.run is not None:
+                    yield outcome.run
+                page = self._following(task, current, outcome)
             except IngressError as error:
-                yield failed(replace(page, request=replace(page.request, page=page.request.page + 1)), error)
+                number = current.request.page + 1
+                yield failed(replace(current, request=replace(current.request, page=number)), error)
                 return
-            page, before = _on_its_way(task, following) if following is not None else None, outcome.answer
+            finally:
+                if outcome.answer is not None:
+                    outcome.answer.body.discard()
+
+    def _following(self, first: Task, page: Task, outcome: Outcome) -> Task | None:
+        """The task for the next page; None after the last, and where there are no pages."""
+        pagination = first.scrapper.pagination
+        if pagination is None or outcome.answer is None or outcome.run is None:
+            return None
+        request = next_page(pagination, page.request, outcome.answer)
+        if request is None:
+            return None
+        following = _on_its_way(first, request)
+        return (
+            replace(following, page_before=outcome.answer.body.sha256) if pagination.page_param else following
+        )
 
     def _outcome(self, task: Task) -> Outcome:
-        outcome = Outcome(task.run("failed"))
+        outcome = Outcome(None)
         with bind_item(task.item_id):
             try:
                 outcome.run = self._scrape(task, outcome)
             except Exception as error:  # noqa: BLE001 - logged there; no other request may suffer from it
-                outcome.run, outcome.error = failed(task, error), error
+                if task.page_before is None or not isinstance(error, BEYOND_THE_END):
+                    outcome.run = failed(task, error)
             else:
                 log.info("scraped", scraper=task.scrapper.name, state=outcome.run.state)
         return outcome
@@ -98,15 +109,16 @@ class Scraping:
         answer = outcome.answer = self._fetch(task, conditional or http.NOTHING_KNOWN)
         if answer.not_modified:
             return task.run("unchanged")
-        sha256 = hashlib.sha256(answer.data).hexdigest()
+        if answer.body.sha256 == task.page_before:
+            raise PageRepeatedError(f"{task.request.url}: the page before, once more")
         marks = {
             "etag": answer.validators.etag,
             "last_modified": answer.validators.last_modified,
-            "sha256": sha256,
+            "sha256": answer.body.sha256,
         }
-        if before is not None and before.sha256 == sha256:
+        if before is not None and before.sha256 == answer.body.sha256:
             return task.run("unchanged", **marks)
-        return task.run("accepted" if self._store(task, answer, sha256) else "duplicate", **marks)
+        return task.run("accepted" if self._store(task, answer) else "duplicate", **marks)
 
     def _fetch(self, task: Task, validators: Validators) -> Answer:
         scrapper, request = task.scrapper, task.request
@@ -133,11 +145,11 @@ class Scraping:
 
         return self._retrying.copy()(politely)
 
-    def _store(self, task: Task, answer: Answer, sha256: str) -> bool:
+    def _store(self, task: Task, answer: Answer) -> bool:
         declared = payload_type(task.scrapper.content_type, answer.content_type, task.request.url)
-        content_type = self._check(task.scrapper, declared, answer.data)
-        metadata = metadata_of(task, answer.data, content_type, sha256)
-        stored = self._retrying.copy()(self._queue.accept_once, metadata, answer.data)
+        content_type = self._check(task.scrapper, declared, answer.body.pieces())
+        metadata = metadata_of(task, answer.body, content_type)
+        stored = self._retrying.copy()(self._queue.accept_once, metadata, answer.body.payload)
         if stored and self._on_stored is not None:
             self._on_stored(task.item_id)
         return stored
@@ -148,10 +160,3 @@ def _on_its_way(task: Task, request: FetchRequest) -> Task:
     if http.origin_of(httpx.URL(request.url)) == http.origin_of(httpx.URL(task.request.url)):
         return replace(task, request=request)
     return replace(task, request=replace(request, headers=()), credentials=())
-
-
-def _is_beyond_the_end(outcome: Outcome, before: Answer) -> bool:
-    """Whether a page that was counted up to is not there: not found, without rows, or the last one again."""
-    if isinstance(outcome.error, NotFoundError | EmptyPayloadError):
-        return True
-    return outcome.answer is not None and outcome.answer.data == before.data

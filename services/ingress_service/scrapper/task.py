@@ -11,6 +11,7 @@ from packages.common.binary_payload import stored_encoding
 from packages.common.errors import IngressError
 from packages.common.models.configuration_model import Scrapper
 from packages.common.models.metadata_model import ItemMetadata
+from services.ingress_service.scrapper.body import Body
 from services.ingress_service.scrapper.credentials import Credentials
 from services.ingress_service.scrapper.fetch import Answer
 from services.ingress_service.scrapper.history import Run, RunState
@@ -21,12 +22,16 @@ log = structlog.get_logger("scraper")
 
 @dataclass(frozen=True)
 class Task:
-    """One request of a firing, with what is known of the last answer to it."""
+    """One request of a firing, with what is known of the last answer to it.
+
+    `page_before` is the digest of the page before this one, where pages are counted up.
+    """
 
     scrapper: Scrapper
     fired_at: datetime
     request: FetchRequest
     before: Run | None = None
+    page_before: str | None = None
     credentials: Credentials = field(default=(), repr=False)
 
     @property
@@ -54,11 +59,10 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What came of a task: its run, and the answer or the error where there is one."""
+    """What came of a task: its run (None beyond the last page), and the answer where there is one."""
 
-    run: Run
+    run: Run | None
     answer: Answer | None = None
-    error: Exception | None = None
 
 
 def failed(task: Task, error: Exception) -> Run:
@@ -71,13 +75,13 @@ def failed(task: Task, error: Exception) -> Run:
     return task.run("failed", kind="internal", reason="internal error, see the log")
 
 
-def metadata_of(task: Task, data: bytes, content_type: str, sha256: str) -> ItemMetadata:
+def metadata_of(task: Task, body: Body, content_type: str) -> ItemMetadata:
     """What lies beside the item that an answer becomes."""
     scrapper = task.scrapper
     return ItemMetadata(
         item_id=task.item_id,
         content_type=content_type,
-        content_encoding=stored_encoding(content_type, data[:3]),
+        content_encoding=stored_encoding(content_type, next(body.pieces(), b"")[:3]),
         endpoint_name=scrapper.name,
         username=f"scrapper-{scrapper.name}",
         received_at=datetime.now(UTC),
@@ -87,6 +91,6 @@ def metadata_of(task: Task, data: bytes, content_type: str, sha256: str) -> Item
         extract_fn=scrapper.extract_fn,
         fn_module=scrapper.fn_module,
         dataframe_row=task.request.dataframe_row,
-        size_bytes=len(data),
-        sha256=sha256,
+        size_bytes=body.size_bytes,
+        sha256=body.sha256,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import structlog
 
@@ -21,7 +21,7 @@ from services.ingress_service.scrapper.records import Records
 from services.ingress_service.scrapper.retries import Limits
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.scrapper.scraping import Check, OnStored
-from services.ingress_service.web.checks import check_payload
+from services.ingress_service.web.checks import PayloadCheck
 from services.ingress_service.web.content import supported_type
 from services.ingress_service.web.inlets import Inlet
 
@@ -61,15 +61,17 @@ def limits_of(settings: Settings) -> Limits:
 def check_of(inlets: Mapping[str, Inlet[Scrapper]]) -> Check:
     """Checks an answer as an upload to the scraper's node is checked."""
 
-    def check(scrapper: Scrapper, content_type: str, data: bytes) -> str:
+    def check(scrapper: Scrapper, content_type: str, pieces: Iterator[bytes]) -> str:
         kind = supported_type(content_type)
-        check_payload(
-            data,
+        checking = PayloadCheck(
             kind,
             inlets[scrapper.name].dataset_schema(""),
             extracted=scrapper.is_extracted,
             on_bad_rows=scrapper.bad_rows_at_merge,
         )
+        for piece in pieces:
+            checking.feed(piece)
+        checking.finish()
         return kind
 
     return check
