@@ -152,6 +152,20 @@ def test_data_outlives_down_and_up(bundled: System) -> None:
     assert bundled.processed() == before
 
 
+def test_data_comes_back_from_its_backup(bundled: System, tmp_path: Path) -> None:
+    before, volume, archive = bundled.processed(), "bundled_s3-data", ("--file", "/backup/s3-data.tar.gz")
+    options = ("--gzip", "--sparse", "--numeric-owner", *archive, "--directory", "/data")
+    base = ("run", "--rm", f"--volume={volume}:/data", f"--volume={tmp_path}:/backup", "debian:trixie-slim")
+    bundled.compose("stop", "--timeout", "60")
+    bundled.engine.docker(*base, "tar", "--create", *options, ".")
+    bundled.compose("down", "--volumes")
+    bundled.compose("create", "s3")
+    bundled.engine.docker(*base, "tar", "--extract", *options)
+    bundled.up()
+    assert before
+    assert bundled.processed() == before
+
+
 def test_own_s3_takes_the_place_of_the_bundled_one(
     engine: DockerEngine, tree: Path, images: dict[str, str], tmp_path: Path
 ) -> None:
