@@ -90,6 +90,11 @@ class Spool:
         """Bytes of all payloads, those included that are being written."""
         return self._reserved_bytes
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is taken until something has been forwarded."""
+        return self._reserved_bytes >= self._max_bytes
+
     def find(self, item_id: str) -> SpooledItem | None:
         """The item with this id, if it is here."""
         return self._items.get(item_id)

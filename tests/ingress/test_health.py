@@ -172,3 +172,21 @@ def test_the_count_finds_what_others_have_stored_and_ends_at_its_bound(
     assert depth.items(ItemState.FAILED, "grid") == 1
     assert f"{depth.oldest:%Y%m%d}" == "20250101"
     assert "3 or more wait" in depth.describe()
+
+
+def test_with_a_spool_the_service_is_ready_while_the_storage_is_away(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "REMEMBERED_S", 0.0)
+    service = start(spool_dir=tmp_path / "spool", spool_max_bytes=len(CSV))
+    watched(service)
+    assert checks_of(service)["spool"]["detail"] == "empty"
+    shutil.rmtree(tmp_path / "queue")
+    (tmp_path / "queue").write_text("no folder")
+    assert service.client.get("/health/ready").status_code == 200
+    assert checks_of(service)["storage"]["ok"] is False
+    assert service.post().status_code == 202
+    full = service.client.get("/health/ready")
+    assert full.status_code == 503
+    spool = next(check for check in full.json()["checks"] if check["name"] == "spool")
+    assert (spool["ok"], spool["detail"]) == (False, f"{len(CSV)} bytes wait for the storage")

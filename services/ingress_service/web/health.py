@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import anyio
 
 from packages.common.errors import StorageError
 from packages.common.s3io import ObjectStorage
+from services.ingress_service.spool import Spool
 from services.ingress_service.web.answers import Check, ReadinessReport
 from services.ingress_service.web.watch import Watch
 
@@ -21,8 +22,8 @@ PROBE_TIMEOUT_S = 5.0
 class Readiness:
     """Checks the storage and the scheduler, and tells what the watch has found.
 
-    Anyone may ask, so an answer is kept for a few seconds and only one check runs at a time. `more` are
-    further checks that cost nothing.
+    Anyone may ask, so an answer is kept for a few seconds and only one check runs at a time. With a spool
+    uploads are taken without the storage too.
     """
 
     def __init__(
@@ -30,11 +31,12 @@ class Readiness:
         storage: ObjectStorage,
         scheduler_alive: Callable[[], bool],
         watch: Watch,
-        more: Sequence[Callable[[], Check]] = (),
+        spool: Spool | None = None,
     ) -> None:
         self._storage = storage
         self._watch = watch
-        self._simple = (lambda: _scheduler(alive=scheduler_alive()), *more)
+        self._scheduler_alive = scheduler_alive
+        self._spool = spool
         self._key = f"health/{socket.gethostname()}"
         self._lock = asyncio.Lock()
         self._report: ReadinessReport | None = None
@@ -49,8 +51,9 @@ class Readiness:
             return self._report
 
     async def _check(self) -> ReadinessReport:
-        checks = [await self._storage_check(), *(check() for check in self._simple)]
-        checks += [self._oldest(), self._abilities()]
+        storage = (await self._storage_check()).model_copy(update={"required": self._spool is None})
+        checks = [storage, _scheduler(alive=self._scheduler_alive()), self._oldest(), self._abilities()]
+        checks += [_spooled(self._spool)] if self._spool is not None else []
         ready = all(check.ok for check in checks if check.required)
         return ReadinessReport(status="ready" if ready else "not_ready", checks=checks)
 
@@ -91,3 +94,8 @@ class Readiness:
 
 def _scheduler(*, alive: bool) -> Check:
     return Check(name="scheduler", ok=alive, detail="running" if alive else "stopped")
+
+
+def _spooled(spool: Spool) -> Check:
+    detail = "empty" if spool.is_empty else f"{spool.size_bytes} bytes wait for the storage"
+    return Check(name="spool", ok=not spool.is_full, detail=detail)

@@ -93,7 +93,7 @@ def build_ingress(settings: Settings) -> Ingress:
         gate=gate,
         bounds=Bounds(settings.max_upload_bytes, settings.max_decompressed_bytes),
         metrics=metrics,
-        readiness=Readiness(watch.storage, lambda: scheduler.alive, watch),
+        readiness=Readiness(watch.storage, lambda: scheduler.alive, watch, spool),
         scheduler=scheduler,
         keeper=keeper,
         keys=IdempotencyKeys(KeyRecords(queue.storage), keeper),
