@@ -1,13 +1,15 @@
 """The upload routes: one operation for each configured endpoint."""
 
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from packages.common.models.configuration_model import Endpoint
-from services.ingress_service.web.caller import Caller
+from services.ingress_service.web.caller import BasicAuth, Caller
 from services.ingress_service.web.context import Ingress, ingress_of
 from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.openapi import upload_operation
@@ -21,10 +23,34 @@ Validate = Annotated[
 
 def upload_router(inlets: Iterable[Inlet[Endpoint]]) -> APIRouter:
     """Routes of all endpoints; longer paths first, so that a nested endpoint is not taken for a node."""
-    router = APIRouter(tags=["upload"])
+    router = APIRouter(tags=["upload"], route_class=UploadRoute)
     for inlet in sorted(inlets, key=lambda inlet: len(inlet.target.endpoint), reverse=True):
         _add_routes(router, inlet)
     return router
+
+
+class UploadRoute(APIRoute):
+    """A route that reads its three parameters itself: FastAPI's general way takes 0.2 ms an upload for it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler that FastAPI calls with each request."""
+        endpoint, authenticate = self.endpoint, BasicAuth()
+
+        async def handle(request: Request) -> Response:
+            user = await authenticate(request)
+            answer: Response = await endpoint(
+                request, user, **request.path_params, validate=_validate(request.query_params.get("validate"))
+            )
+            return answer
+
+        return handle
+
+
+def _validate(value: str | None) -> Literal["only"] | None:
+    if value not in {None, "only"}:
+        found = {"type": "literal_error", "loc": ("query", "validate"), "input": value}
+        raise RequestValidationError([found | {"msg": "Input should be 'only'"}])
+    return "only" if value else None
 
 
 def upload_routes(inlets: Iterable[Inlet[Endpoint]]) -> dict[str, str]:
