@@ -51,6 +51,9 @@ REFUSED = {
         STORE, at("ingressService.autoscaling", {"enabled": True, "minReplicas": 9})
     ),
     "lets no node ever be drained": merged(STORE, at("ingressService.podDisruptionBudget.minAvailable", 2)),
+    "SPOOL_DIR=/spool holds acknowledged uploads": merged(
+        STORE, at("ingressService.settings.SPOOL_DIR", "/spool")
+    ),
     "existingSecret and users exclude each other": merged(
         STORE, at("ingressService.auth", {"existingSecret": "mine", "users": {"a": "b"}})
     ),

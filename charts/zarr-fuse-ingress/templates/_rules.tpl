@@ -80,6 +80,16 @@
 {{- if and $service.podDisruptionBudget.enabled (gt $replicas 1) (ge (int $service.podDisruptionBudget.minAvailable) $replicas) -}}
 {{- fail (printf "ingressService.podDisruptionBudget.minAvailable=%d with %d replicas lets no node ever be drained; lower it" (int $service.podDisruptionBudget.minAvailable) $replicas) -}}
 {{- end -}}
+{{- $spool := default (index .Values.settings "SPOOL_DIR") (index $service.settings "SPOOL_DIR") -}}
+{{- if $spool -}}
+{{- $place := dict "mounted" false -}}
+{{- range $mount := $service.extraVolumeMounts -}}
+{{- if hasPrefix $mount.mountPath $spool }}{{- $_ := set $place "mounted" true -}}{{- end -}}
+{{- end -}}
+{{- if not $place.mounted -}}
+{{- fail (printf "SPOOL_DIR=%s holds acknowledged uploads, so it must lie on a volume that outlives the pod: mount one with ingressService.extraVolumes and .extraVolumeMounts" $spool) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $service.auth.enabled $service.auth.existingSecret $service.auth.users -}}
 {{- fail "ingressService.auth: existingSecret and users exclude each other; keep one of them" -}}
 {{- end -}}
