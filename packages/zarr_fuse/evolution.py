@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from zarr_fuse.chunks import StoredArray
 from zarr_fuse.errors import SchemaConflictError, SchemaWarning
-from zarr_fuse.layout import join
+from zarr_fuse.layout import Catalog, is_group, join
 from zarr_fuse.older import stored_schema
 from zarr_fuse.schema import Coord, DatasetSchema, DiscreteRange, NodeSchema, Variable
 from zarr_fuse.units import DateTimeUnit
@@ -73,6 +73,43 @@ def combined(
         COORDS=_laid_over(passed.COORDS, stored.COORDS),
         VARS=_laid_over(passed.VARS, stored.VARS),
     )
+
+
+def require_distinct_names(schemas: Mapping[str, DatasetSchema], catalog: Catalog) -> None:
+    """No node of the schema has the name of a stored array, and no variable that of a stored node.
+
+    Raises:
+        SchemaConflictError: with all that do.
+    """
+    nodes = {path for path, document in catalog.items() if is_group(document)}
+    differences = [
+        f"{path}: a node here, an array in the store" for path in schemas.keys() & catalog.keys() - nodes
+    ]
+    for path, schema in schemas.items():
+        arrays = {join(path, name) for name in (*schema.COORDS, *schema.VARS)}
+        differences += [f"{name}: an array here, a node in the store" for name in sorted(arrays & nodes)]
+    if differences:
+        raise SchemaConflictError(differences)
+
+
+def tell_of_more(
+    passed: Mapping[str, DatasetSchema], in_force: Mapping[str, DatasetSchema], catalog: Catalog
+) -> None:
+    """Warn of nodes, coordinates and variables that the store holds and the schema passed does not name.
+
+    Args:
+        passed: by group path.
+        in_force: these laid over what the store keeps.
+    """
+    if not passed:
+        return
+    more = [path for path, document in catalog.items() if is_group(document) and path not in passed]
+    for path, schema in in_force.items():
+        own = {*passed[path].COORDS, *passed[path].VARS}
+        more += [join(path, name) for name in (*schema.COORDS, *schema.VARS) if name not in own]
+    if more:
+        message = f"the store keeps what the schema passed lacks: {', '.join(sorted(more))}"
+        warnings.warn(message, SchemaWarning, stacklevel=5)
 
 
 def _laid_over(passed: Mapping[str, V], stored: Mapping[str, V]) -> dict[str, V]:

@@ -108,7 +108,7 @@ def _split(url: str) -> SplitResult | None:
         raise UnsupportedUrlError("the address of the store is no valid URL") from None
     if parts.scheme not in {"s3", "file", "memory"}:
         raise UnsupportedUrlError(
-            f"{parts.scheme}:// is no supported address; there are s3://, file:// and memory://"
+            f"{parts.scheme}:// is no supported address; there are s3://, file://, memory:// and zip://"
         )
     if "@" in parts.netloc:
         raise UnsupportedUrlError(

@@ -18,18 +18,16 @@ from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.errors import (
     NodeNotFoundError,
     ReadOnlyError,
-    SchemaConflictError,
     StoreNotFoundError,
     TransactionError,
 )
-from zarr_fuse.evolution import combined, flatten
+from zarr_fuse.evolution import combined, flatten, require_distinct_names, tell_of_more
 from zarr_fuse.layout import (
     Catalog,
     Document,
     Layout,
     group_document,
     is_group,
-    join,
 )
 from zarr_fuse.location import Location, locate
 from zarr_fuse.merge import NodeMerge
@@ -89,9 +87,8 @@ class Store:
         self.catalog = catalog or {}
         if self.options.mode == "r":
             return
-        self._require_distinct_names()
-        for path in self.schemas:
-            self.schema_of(path)
+        require_distinct_names(self.schemas, self.catalog)
+        tell_of_more(self.schemas, {path: self.schema_of(path) for path in self.schemas}, self.catalog)
         missing = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
         self.catalog = self.commits.create_groups(self.catalog, missing)
         self.catalog = self.commits.repair(self.catalog)
@@ -116,19 +113,6 @@ class Store:
             )
             self._effective[path] = (text, schema)
         return self._effective[path][1]
-
-    def _require_distinct_names(self) -> None:
-        """No node of the schema has the name of a stored array, and no variable that of a stored node."""
-        nodes = {path for path, document in self.catalog.items() if is_group(document)}
-        differences = [
-            f"{path}: a node here, an array in the store"
-            for path in self.schemas.keys() & self.catalog.keys() - nodes
-        ]
-        for path, schema in self.schemas.items():
-            arrays = {join(path, name) for name in (*schema.COORDS, *schema.VARS)}
-            differences += [f"{name}: an array here, a node in the store" for name in sorted(arrays & nodes)]
-        if differences:
-            raise SchemaConflictError(differences)
 
     def paths(self) -> set[str]:
         """Group paths of all nodes, stored or in the schema passed."""

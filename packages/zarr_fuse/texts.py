@@ -86,7 +86,8 @@ def comparable(column: Values) -> NDArray[Any]:
 def joined(parts: Sequence[Values]) -> Values:
     """Columns of one type, one below the other; texts stay in words and codes if one of them is."""
     first, *others = parts
-    if len(others) == 1 and not len(first) and type(first) is type(others[0]) and first.dtype == others[0].dtype:
+    alike = len(others) == 1 and type(first) is type(others[0]) and first.dtype == others[0].dtype
+    if alike and not len(first):
         return others[0]
     if not any(isinstance(part, Texts) for part in parts):
         return np.concatenate(parts)

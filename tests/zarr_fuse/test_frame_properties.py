@@ -6,6 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import examples
 from zarr_fuse.frame import convert
 from zarr_fuse.schema import deserialize
 
@@ -59,7 +60,7 @@ def _frame(rows: list[dict[str, str | None]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(SCHEMA.source_to_schema_name_map, pl.String))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(rows=st.lists(row, max_size=30), seed=st.randoms(use_true_random=False))
 def test_conversion_does_not_depend_on_the_order_of_rows(rows, seed):
     order = list(range(len(rows)))
@@ -71,7 +72,7 @@ def test_conversion_does_not_depend_on_the_order_of_rows(rows, seed):
     assert plain.findings.counts == shuffled.findings.counts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(rows=st.lists(row, min_size=1, max_size=30))
 def test_polars_and_pandas_frames_convert_alike(rows):
     frame = _frame(rows)
@@ -82,7 +83,7 @@ def test_polars_and_pandas_frames_convert_alike(rows):
     assert one.findings.rejected() == other.findings.rejected()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(rows=st.lists(row, max_size=30))
 def test_a_cell_is_good_or_missing_or_found(rows):
     """No cell disappears without a word: NA where the source held text means a finding or a text for NA."""
@@ -98,7 +99,7 @@ def test_a_cell_is_good_or_missing_or_found(rows):
             assert silent or (place, name) in told
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(name=st.sampled_from(sorted(INTEGERS)), value=st.integers(-(2**66), 2**66), data=st.data())
 def test_integers_survive_to_the_last_unit_or_are_reported(name, value, data):
     notation = data.draw(st.sampled_from(["{}", " {} ", "{}.0", "{}.", "{}e0", "{}00e-2", "0{}"]))
@@ -114,7 +115,7 @@ def test_integers_survive_to_the_last_unit_or_are_reported(name, value, data):
         assert done.findings.counts == {"not_representable": 1}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
 def test_floats_survive_their_text(values):
     schema = deserialize("VARS: {v: {unit: m, coords: x}}\nCOORDS: {x: {type: int64}}").ds

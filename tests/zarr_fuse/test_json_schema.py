@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
+from tests.hypothesis_profiles import examples
 from tests.zarr_fuse.test_schema_properties import nodes
 from zarr_fuse.errors import SchemaError, SchemaWarning
 from zarr_fuse.schema import deserialize, serialize
@@ -148,7 +149,7 @@ def test_wrong_documents_are_not(text, place):
     assert place in "\n".join(found)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(document=nodes(depth=1))
 def test_what_the_parser_reads_and_what_it_writes_is_valid(document):
     assert list(VALIDATOR.iter_errors(json_value(document))) == []

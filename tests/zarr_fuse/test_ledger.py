@@ -5,6 +5,7 @@ import secrets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import examples
 from tests.zarr_fuse.storages import in_memory
 from zarr_fuse.commit import ledger as module
 from zarr_fuse.commit import segments
@@ -20,7 +21,7 @@ def commit(objects, layout, ledger, number, ids):
 
 
 @given(st.lists(st.integers(0, 4), min_size=30, max_size=90), st.integers(0, 3))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_ledger_holds_exactly_the_committed_ids_however_often_it_was_compacted(sizes, absent):
     objects, layout = in_memory()
     writer = Ledger(objects, layout)

@@ -5,6 +5,7 @@ import warnings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import examples
 from zarr_fuse.errors import SchemaError, SchemaWarning
 from zarr_fuse.schema import deserialize, serialize
 
@@ -100,7 +101,7 @@ def nodes(draw, depth=2):
     return node
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(document=nodes())
 def test_a_schema_survives_its_text(document):
     with warnings.catch_warnings():
@@ -112,7 +113,7 @@ def test_a_schema_survives_its_text(document):
     assert serialize(again) == text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(document=nodes(depth=0))
 def test_a_stored_structure_is_the_same_schema(document):
     with warnings.catch_warnings():
@@ -151,7 +152,7 @@ junk = st.recursive(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120))
 @given(
     entry=st.dictionaries(
         st.sampled_from(

@@ -5,6 +5,7 @@ import datetime as dt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import examples
 from tests.zarr_fuse.storages import in_memory
 from zarr_fuse.commit import snapshot_ledger as module
 from zarr_fuse.commit.history import Commit
@@ -58,7 +59,7 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, min_size=20, max_size=120), st.integers(3, 9), st.integers(0, 2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_ledger_holds_the_ids_on_the_branch_whoever_folds_it_and_whatever_is_rolled_back(
     steps, compact_at, keep
 ):

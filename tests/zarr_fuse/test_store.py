@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,10 +18,12 @@ from zarr_fuse.errors import (
     NodeNotFoundError,
     ReadOnlyError,
     SchemaConflictError,
+    SchemaWarning,
     StoreNotFoundError,
     TransactionError,
     UpdateRefusedError,
 )
+from zarr_fuse.schema import DatasetSchema, NodeSchema, deserialize
 
 AXIS = {"t": {"unit": {"tick": "s"}, "chunk_size": 3}}
 
@@ -113,8 +116,10 @@ def test_new_variable_is_added_and_reads_missing_at_the_old_labels(survey):
 
 def test_schemas_of_one_store_add_up(survey):
     survey.open(simple(x="m"))["n"].update(column(0, x=1))
-    survey.open({"other": simple(y="m")["n"]})["other"].update(column(0, y=2))
-    survey.open(simple(z="m"))["n"].update(column(0, z=3))
+    with pytest.warns(SchemaWarning, match="lacks: n$"):
+        survey.open({"other": simple(y="m")["n"]})["other"].update(column(0, y=2))
+    with pytest.warns(SchemaWarning, match="lacks: n/x, other$"):
+        survey.open(simple(z="m"))["n"].update(column(0, z=3))
     assert set(survey.dataset("n").data_vars) == {"x", "z"}
     assert survey.dataset("other").y.values.tolist() == [2.0, 2.0]
     assert sorted(survey.open(None).children) == ["n", "other"]
@@ -270,7 +275,8 @@ def test_node_and_array_cannot_share_a_name(survey):
     survey.open(simple(x="m"))["n"].update(column(0, x=1))
     with pytest.raises(SchemaConflictError, match="n/x"):
         survey.open({"n": {**simple(y="m")["n"], "x": simple(z="m")["n"]}})
-    survey.open({"n": {"child": simple(z="m")["n"]}})
+    with pytest.warns(SchemaWarning, match="lacks: n/t, n/x$"):
+        survey.open({"n": {"child": simple(z="m")["n"]}})
     with pytest.raises(SchemaConflictError, match="n/child"):
         survey.open(simple(child="m"))
 
@@ -282,3 +288,23 @@ def test_what_a_schema_leaves_open_is_taken_from_the_store(survey):
         assert node.schema.COORDS["t"].chunk_size == AXIS["t"]["chunk_size"]
     node.update(column(2, x=2))
     assert survey.dataset("n").x.values.tolist() == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_what_a_new_schema_lacks_is_kept_and_told():
+    whole = river.WIDEST
+    open_store(whole, STORE_URL="memory://more")["upper"].update(
+        pl.DataFrame({"when": [0], "east": [0.0], "north": [0.0], "stage": [1.0]})
+    )
+    upper = deserialize(whole).groups["upper"].ds
+    kept = {name: upper.VARS[name] for name in ("stage", "east", "north")}
+    smaller = NodeSchema(groups={"upper": NodeSchema(ds=DatasetSchema(COORDS=upper.COORDS, VARS=kept))})
+    with pytest.warns(
+        SchemaWarning, match="lacks: lower, lower/weir, tide, upper/count, upper/ex"
+    ):
+        root = open_store(smaller, STORE_URL="memory://more")
+    assert "count" in root["upper"].dataset
+    assert root["lower/weir"].schema.VARS["flow"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_store(whole, STORE_URL="memory://more")
+        open_store(STORE_URL="memory://more")

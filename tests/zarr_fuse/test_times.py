@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import examples
 from zarr_fuse.times import convert_times
 from zarr_fuse.units import DateTimeUnit
 
@@ -238,7 +239,7 @@ def test_text_of_every_length_in_one_column():
     assert read(texts)[-1] == "2024-03-05T06:07:00"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     instant=st.datetimes(dt.datetime.fromisoformat("1800-01-01"), dt.datetime.fromisoformat("2200-01-01")),
     source=st.sampled_from(ZONES),
@@ -268,7 +269,7 @@ def _minute_offset(instant: dt.datetime) -> str:
     return instant.astimezone(dt.timezone(dt.timedelta(hours=-3, minutes=-30))).isoformat()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     local=st.datetimes(dt.datetime.fromisoformat("1900-01-01"), dt.datetime.fromisoformat("2100-01-01")),
     zone=st.sampled_from(ZONES),
@@ -294,7 +295,7 @@ FORMATS = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     moment=st.datetimes(dt.datetime.fromisoformat("1000-01-01"), dt.datetime.fromisoformat("9999-01-01")),
     fmt=st.sampled_from(FORMATS),
@@ -304,7 +305,7 @@ def test_every_unambiguous_format_reads_what_it_wrote(moment, fmt):
     assert read([moment.strftime(fmt)]) == [moment.isoformat()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(text=st.text("0123456789-/.: TZ+JanFebuaryMchWednsd,", max_size=30))
 def test_no_text_breaks_the_reading(text):
     times = convert_times(pl.Series([text]), UTC, UTC)
