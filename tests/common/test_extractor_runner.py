@@ -26,7 +26,7 @@ from packages.common.processes import descendants
 
 ROOT = Path(__file__).parents[2]
 PATIENT = Limits(timeout_s=60, memory_bytes=2**29)
-SHORT = Limits(timeout_s=0.3, memory_bytes=2**29)
+SHORT = Limits(timeout_s=1.0, memory_bytes=2**29)
 
 MODULE = """
 import os, signal, sys, time
@@ -203,7 +203,7 @@ def test_failure_says_how_and_the_next_call_succeeds(
 
 @pytest.mark.parametrize("name", ["hangs", "ignores_signals", "stops"])
 def test_hanging_extractor_is_ended_at_its_time_limit(runner: ExtractorRunner, name: str) -> None:
-    with pytest.raises(ExtractorTimeoutError, match=r"took longer than 0\.3 s") as caught:
+    with pytest.raises(ExtractorTimeoutError, match=r"took longer than 1 s") as caught:
         call(runner, name, SHORT)
     assert ("it printed last: still here" in str(caught.value)) == (name == "hangs")
     assert works(runner)

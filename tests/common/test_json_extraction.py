@@ -3,10 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from packages.common.errors import PayloadError
+from packages.common.json_extraction import NO_VALUE, _followed, _keys, compiled
 from packages.common.models.treatment_model import Extraction
+from tests.hypothesis_profiles import examples
 
 LOGGER = {
     "station": {"name": "peak"},
@@ -108,3 +113,21 @@ def test_payload_that_is_no_json_says_so() -> None:
 def test_wrong_paths_stop_the_configuration(extraction: dict[str, object], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         Extraction.model_validate(extraction)
+
+
+NAMES = st.sampled_from(["a", "b", "0", "length", "with space", "ž"])
+VALUES = st.recursive(
+    st.none() | st.integers(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@profile(max_examples=examples(150))
+@given(document=VALUES, steps=st.lists(NAMES | st.integers(-3, 3), max_size=4))
+def test_short_cut_finds_what_the_path_finds(document: object, steps: list[str | int]) -> None:
+    path = compiled("$" + "".join(f"[{step!r}]" for step in steps))
+    keys = _keys(path)
+    assert keys == steps
+    found = _followed(document, keys)
+    assert ([] if found is NO_VALUE else [found]) == path.findall(document)

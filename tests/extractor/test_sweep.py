@@ -337,3 +337,42 @@ def test_random_queues_end_with_every_item_in_one_place(tmp_path: Path) -> None:
     report = sweep(site.settings)
     assert report.processed + report.failed == 30
     assert all(len(states) == 1 for states in site.states().values())
+
+
+RUDE = """
+import os, time
+import polars as pl
+
+def build(payload, metadata):
+    text = payload.decode()
+    if text == "exit":
+        os._exit(3)
+    if text == "hang":
+        time.sleep(60)
+    if text == "grow":
+        held = []
+        while True:
+            held.append(bytearray(2**24))
+    if text == "fork":
+        os.fork()
+        text = "4"
+    number = float(text)
+    return pl.DataFrame({"time": [f"2026-11-20T08:0{text}:00Z"], "place": ["a"], "temperature": [number]})
+"""
+
+
+def test_extractor_that_misbehaves_fails_its_own_items_only(tmp_path: Path) -> None:
+    site = build_site(tmp_path, extractor_timeout_s=8.0, extractor_memory_bytes=2**28)
+    site.write("rude.py", RUDE)
+    facts = {"fn_module": "rude", "extract_fn": "build", "content_type": "application/octet-stream"}
+    texts = ("1", "exit", "2", "hang", "grow", "3", "fork")
+    ids = {text: site.accept("logger", text, **facts) for text in texts}
+    report = sweep(site.settings)
+    assert [one.kind for one in report.failures] == ["extractor_exit", "extractor_timeout", "extractor_memory"]
+    found = site.dataset("weather.yaml", "logger")["temperature"].values.ravel().tolist()
+    assert found == [1.0, 2.0, 3.0, 4.0]
+    assert [site.error(ids[text])[0] for text in ("exit", "hang", "grow")] == [
+        "extractor_exit",
+        "extractor_timeout",
+        "extractor_memory",
+    ]
