@@ -3,21 +3,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 
-from packages.common.models.configuration_model import Scrapper
 from services.ingress_service import wake_up as module
-from services.ingress_service.scrapper.fetch import Limits
-from services.ingress_service.scrapper.jobs import ScrapeJob
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.limits import Gate
 from services.ingress_service.web.metrics import Metrics
 
 from .fake_airflow import PASSWORD, FakeAirflow, running_airflow
+from .live import ROOT, write_inputs
 from .scrapper_site import running_site
+
+SCRAPER = """
+active_scrappers:
+  - {{name: sun, url: "{url}/data.csv", cron: "0 0 1 1 *", schema_name: sun.yaml, target_node: sun,
+     allow_private_hosts: [127.0.0.1]}}
+"""
+SCHEMA = "sun: {VARS: {value: {unit: m, coords: [time]}}, COORDS: {time: {unit: {tick: s}}}}"
 
 
 @pytest.fixture(autouse=True)
@@ -102,26 +106,15 @@ def test_trouble_is_logged_once_counted_each_time_and_made_good_afterwards(airfl
     assert "again" in said[1]
 
 
-def test_a_scrape_wakes_airflow_as_an_upload_does(airflow, start):
-    service = start(**waking(airflow))
-    ingress = service.app.state.ingress
+def test_a_scrape_wakes_airflow_as_an_upload_does(airflow, start, tmp_path):
     with running_site() as site:
-        scraper = Scrapper(
-            name="sun",
-            schema_name="sun.yaml",
-            cron="*/15 * * * *",
-            url=f"{site.url}/data.csv",
-            allow_private_hosts=["127.0.0.1"],
-        )
-        job = ScrapeJob(
-            ingress.queue, lambda *_: None, Limits(timeout_s=5, max_bytes=10_000), ingress.wake_up.notify
-        )
-        fired_at = datetime.now(UTC).replace(microsecond=0)
-        assert [run.state for run in job.run(scraper, fired_at)] == ["accepted"]
-        assert airflow.posted.acquire(timeout=10)
-        assert [run.state for run in job.run(scraper, fired_at)] == ["duplicate"]
-    time.sleep(0.4)
-    assert len(airflow.events) == 1
+        configuration = write_inputs(tmp_path / "scraping")
+        (configuration.parent / "schemas" / "sun.yaml").write_text(SCHEMA)
+        configuration.write_text(configuration.read_text() + SCRAPER.format(url=site.url))
+        service = start(config_path=configuration, **waking(airflow))
+        answer = service.client.post("/api/v1/scrappers/sun/run", auth=ROOT)
+    assert [run["state"] for run in answer.json()["runs"]] == ["accepted"], answer.text
+    assert airflow.posted.acquire(timeout=10)
 
 
 def test_service_without_an_airflow_account_takes_uploads_as_before(start):
