@@ -264,6 +264,31 @@ def test_another_schedule_misses_nothing_of_its_past(build, clock):
     assert scheduler.status()[0].missed == ()
 
 
+def test_replicas_with_another_schedule_make_this_one_miss_nothing(build, job, clock, records):
+    scheduler, older = build(scraper()), build(scraper(cron="*/20 * * * *"))
+    scheduler.wake("sun")
+    clock.now = FRIDAY + QUARTER
+    older.wake("sun")
+    scheduler.wake("sun")
+    assert (FRIDAY + QUARTER) in job.times
+    clock.now = FRIDAY + 2 * QUARTER
+    older.wake("sun")
+    scheduler.wake("sun")
+    assert job.times.count(FRIDAY + QUARTER) == 1
+    assert job.times.count(FRIDAY + 2 * QUARTER) == 1
+    assert scheduler.status()[0].missed == ()
+
+
+def test_clocks_that_are_put_back_repeat_no_fire_time():
+    autumn = datetime(2026, 10, 24, 22, 0, tzinfo=UTC)
+    for cron in ("30 2 * * *", "*/15 * * * *", "0 * * * *", "30 2 25 * 0"):
+        job = scraper(cron=cron, timezone="Europe/Prague")
+        times = list(fire_times(job, autumn, autumn + timedelta(hours=8)))
+        assert times == sorted(set(times))
+        assert len(times) <= 8 * 4
+        assert times
+
+
 def test_a_storage_out_of_reach_holds_no_scraper_up(build, job, clock, records, monkeypatch):
     scheduler = build(scraper())
     scheduler.wake("sun")

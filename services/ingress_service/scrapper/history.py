@@ -147,11 +147,11 @@ def settled(record: ScraperRecord, until: datetime) -> ScraperRecord:
     return record.model_copy(update={"settled_until": until})
 
 
-def begun(record: ScraperRecord, schedule: str, now: datetime) -> ScraperRecord:
-    """The record at a start: what was due before this schedule was known is nobody's miss."""
+def begun(record: ScraperRecord, schedule: str, since: datetime) -> ScraperRecord:
+    """The record of a schedule that this process has followed up to `since`: the past is nobody's miss."""
     if record.schedule == schedule and record.settled_until is not None:
         return record
-    return record.model_copy(update={"schedule": schedule, "settled_until": now, "missed": []})
+    return record.model_copy(update={"schedule": schedule, "settled_until": since, "missed": []})
 
 
 def with_notice(record: ScraperRecord, fingerprints: Sequence[str], sent_at: datetime) -> ScraperRecord:

@@ -102,7 +102,7 @@ def _url(plan: RequestPlan, variables: Variables) -> str:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise PlanError(f"{text!r} is no address: {error}") from None
+        raise PlanError(f"the address of a request is not valid: {error}") from None
     if url.scheme not in {"http", "https"} or not url.host or url.userinfo:
         raise PlanError(f"{url.scheme}://{url.host} is no address to fetch: only http and https are")
     if not plan.params:

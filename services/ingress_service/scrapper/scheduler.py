@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from services.ingress_service.scrapper.history import (
 )
 from services.ingress_service.scrapper.jobs import OnProgress, ScrapeJob
 from services.ingress_service.scrapper.model import Job
-from services.ingress_service.scrapper.records import Records
+from services.ingress_service.scrapper.records import Change, Records
 from services.ingress_service.scrapper.schedule import due, fire_times
 from services.ingress_service.scrapper.status import ScrapperStatus, status_of
 
@@ -77,6 +76,8 @@ class ScrapperScheduler:
         self._records = records
         self._alerts = alerts
         self._now = clock
+        self._followed = dict.fromkeys(self._jobs, clock())
+        self._met: set[str] = set()
         self._locks = {name: threading.Lock() for name in self._jobs}
         self._counting = threading.Lock()
         self._running = dict.fromkeys(self._jobs, 0)
@@ -116,26 +117,30 @@ class ScrapperScheduler:
     def _run_due(self, job: Job) -> bool:
         """Whether something was due; then more may be by now."""
         now = self._now()
-        known_until = self._records.known(job.name).settled_until
-        if known_until is not None and next(fire_times(job, known_until, now), None) is None:
+        if job.name in self._met and next(fire_times(job, self._followed[job.name], now), None) is None:
             return False
-        record = begun(self._records.read(job.name), job.scrapper.schedule, now)
+        self._met.add(job.name)
+        read, begin = self._records.read(job.name), self._begin(job)
+        record = begin(read)
         since = record.settled_until or now
         found = due(job, since, now)
-        if found.missed or since == now:
-            until = min(found.run, default=now) - timedelta(microseconds=1) if found.run else now
-            self._records.update(
-                job.name,
-                partial(begun, schedule=job.scrapper.schedule, now=now),
-                partial(with_missed, missed=found.missed),
-                partial(settled, until=until),
-            )
+        self._followed[job.name] = since
+        if found.missed or record is not read:
+            until = min(found.run) - timedelta(microseconds=1) if found.run else now
+            missed = partial(with_missed, missed=found.missed)
+            self._records.update(job.name, begin, missed, partial(settled, until=until))
+            self._followed[job.name] = until
         for fired_at, reason in found.missed:
             log.warning("missed", scraper=job.name, fired_at=fired_at.isoformat(), reason=reason)
         for fired_at in found.run:
             if not self._fire(job, fired_at, "schedule").complete:
                 return False
+            self._followed[job.name] = fired_at
         return bool(found.run)
+
+    def _begin(self, job: Job) -> Change:
+        """Takes a record over that another schedule has been written in, as while replicas are replaced."""
+        return partial(begun, schedule=job.scrapper.schedule, since=self._followed[job.name])
 
     def run_now(self, name: str, on_progress: OnProgress | None = None) -> Firing:
         """Run a scraper once, in this thread, as if it fired now; `KeyError` for an unknown name."""
@@ -182,7 +187,7 @@ class ScrapperScheduler:
         try:
             record = self._records.known(job.name) if by == "schedule" else self._records.read(job.name)
             firing = self._job.run(job, fired_at, record, on_progress)
-            changes: list[Any] = [partial(with_firing, firing=firing, triggered_by=by)]
+            changes: list[Change] = [partial(with_firing, firing=firing, triggered_by=by)]
             if by == "schedule" and firing.complete:
                 changes.append(partial(settled, until=fired_at))
             self._records.update(job.name, *changes)

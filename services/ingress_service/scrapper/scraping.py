@@ -110,7 +110,7 @@ class Scraping:
         if answer.not_modified:
             return task.run("unchanged")
         if answer.body.sha256 == task.page_before:
-            raise PageRepeatedError(f"{task.request.url}: the page before, once more")
+            raise PageRepeatedError(f"page {task.request.page} is the page before it, once more")
         marks = {
             "etag": answer.validators.etag,
             "last_modified": answer.validators.last_modified,
