@@ -37,7 +37,7 @@ def main(
     """Measure the merge engine against bare zarr and against xarray; or how soon an upload is readable."""
     console = Console()
     if case == [FRESHNESS]:
-        _measure_freshness(console, folder)
+        _measure_freshness(console, folder, json_file)
         return
     if case == [SWEEP]:
         measure_sweeps(storage=["file"] if quick else None, folder=folder)
@@ -65,12 +65,15 @@ def main(
         raise typer.Exit(1)
 
 
-def _measure_freshness(console: Console, folder: Path | None) -> None:
+def _measure_freshness(console: Console, folder: Path | None, json_file: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name, console.status("") as status:
         machine = facts(Path(name))
         found = measure(Path(name), status.update)
     console.print(facts_table(machine))
     console.print(freshness_table(found))
+    if json_file:
+        document = {"machine": machine, "stages_s": [one.stages_s for one in found.journeys]}
+        json_file.write_text(json.dumps(document, indent=1), encoding="utf-8")
     if found.has_missed:
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ from services.ingress_service.web.metrics import Metrics
 
 MIN_INTERVAL_S = 0.5  # a run of the sweep takes longer, and lists everything that came meanwhile
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-STOP_S = 6.0
+STOP_S = 1.0  # an event under way may be lost: the schedule makes up for it
 
 log = structlog.get_logger("ingress.wake_up")
 

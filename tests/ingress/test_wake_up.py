@@ -80,7 +80,7 @@ def test_uploads_in_a_burst_share_events_and_the_last_one_has_an_event_after_it(
     assert len(airflow.events) < 15
 
 
-def test_an_airflow_that_hangs_delays_neither_upload_nor_shutdown(airflow, start):
+def test_an_airflow_that_hangs_delays_no_upload(airflow, start):
     airflow.gate.clear()
     service = start(**waking(airflow))
     began = time.monotonic()
