@@ -17,8 +17,8 @@ TREES = {
 }
 HEAD = """# Errors
 
-Every error has a `kind` that keeps its meaning: the `code` of a refusal over HTTP, the `kind` in the outcome of
-a failed item, and the word to look for in logs. *Retryable* says whether the same thing may succeed later
+Every error has a `kind` that keeps its meaning: the `code` of a refusal over HTTP, the `kind` in the outcome
+of a failed item, and the word to look for in logs. *Retryable* says whether the same thing may succeed later
 without anybody's doing: then an item waits and is tried again, and a client may send its request again.
 
 [HTTP API](http-api.md) tells the status of each refusal, [The queue](queue.md) what an outcome holds, and
