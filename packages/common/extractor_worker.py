@@ -127,8 +127,11 @@ def _send(sink: BinaryIO, message: Message) -> None:
 
 
 def _limit(size_bytes: int) -> None:
+    """Let this process grow to a size, or as far as whoever started the service allows."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    resource.setrlimit(resource.RLIMIT_DATA, (size_bytes, hard))
+    unbounded = hard == resource.RLIM_INFINITY
+    wanted = hard if size_bytes == resource.RLIM_INFINITY else size_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if unbounded else min(wanted, hard), hard))
 
 
 def _data_bytes() -> int:

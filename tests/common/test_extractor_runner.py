@@ -240,6 +240,20 @@ def test_hanging_extractor_ends_with_the_sweep_that_called_it(folder: Path) -> N
     _wait(lambda: not any(Path(f"/proc/{process}/cmdline").exists() for process in started))
 
 
+def test_limit_of_whoever_started_the_service_is_kept(folder: Path) -> None:
+    code = (
+        "import resource\nresource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))\n"
+        "from pathlib import Path\nfrom packages.common.extractor_runner import run_extractor\n"
+        f"found = run_extractor(Path({str(folder)!r}), 'devices', 'size', b'', {{}}, memory_bytes=2**33)\n"
+        "print(len(found))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages")])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
 def _working(process: int) -> list[int]:
     """The two processes of a worker, once it has imported the extractor's module."""
     found = list(descendants(process))
