@@ -9,14 +9,19 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
+import structlog
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from packages.common.errors import StorageUnavailableError
+from packages.common.errors import StorageAccessError, StorageUnavailableError
 from packages.common.settings import Settings
 
+REFUSALS = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed", "403", "405", "501"})
 UNFINISHED_AFTER = timedelta(hours=24)
 """An upload that began longer ago is not one that is still coming in."""
+
+
+log = structlog.get_logger("storage")
 
 
 class UnfinishedUpload(NamedTuple):
@@ -27,11 +32,21 @@ class UnfinishedUpload(NamedTuple):
 
 
 def unfinished_uploads(settings: Settings, *, now: datetime | None = None) -> Iterator[UnfinishedUpload]:
-    """The uploads below the queue that may be aborted; none on local folders. Raises StorageError."""
+    """The uploads below the queue that may be aborted. Raises StorageError.
+
+    None on local folders, and none, with a warning, where the storage does not let them be listed.
+    """
     if not settings.s3_queue_url.startswith("s3://"):
         return
-    bucket, prefix = _place(settings)
     limit = (now or datetime.now(UTC)) - UNFINISHED_AFTER
+    try:
+        yield from _begun_before(limit, settings)
+    except StorageAccessError as error:
+        log.warning("unfinished uploads are left to the storage's own rules", reason=str(error))
+
+
+def _begun_before(limit: datetime, settings: Settings) -> Iterator[UnfinishedUpload]:
+    bucket, prefix = _place(settings)
     with _client(settings) as client:
         for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
             for upload in page.get("Uploads", []):
@@ -78,7 +93,11 @@ def _client(settings: Settings) -> Iterator[Any]:
     )
     try:
         yield client
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in REFUSALS:
+            raise StorageAccessError(f"unfinished uploads: {error}") from error
+        raise StorageUnavailableError(f"unfinished uploads: {error}") from error
+    except BotoCoreError as error:
         raise StorageUnavailableError(f"unfinished uploads: {error}") from error
     finally:
         client.close()

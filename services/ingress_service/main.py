@@ -5,9 +5,11 @@ Exit codes: 0 after a stop by signal, 1 when the port cannot be had, 2 when the 
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import socket
 import sys
+from contextlib import suppress
 from types import FrameType
 
 import structlog
@@ -17,6 +19,7 @@ from fastapi import FastAPI
 from packages.common.errors import ConfigurationError
 from packages.common.logging_setup import configure_logging
 from packages.common.settings import Settings, load_settings
+from services.ingress_service.heap import limit_arenas
 from services.ingress_service.web.app import create_app
 from services.ingress_service.web.connections import Connection
 
@@ -24,12 +27,14 @@ EXIT_STOPPED, EXIT_NO_PORT, EXIT_MISCONFIGURED = 0, 1, 2
 DRAIN_S = 30
 MAX_HEADER_BYTES = 64 * 1024
 BACKLOG = 2048
+M_ARENA_MAX = -8  # of malloc.h
 
 log = structlog.get_logger("ingress")
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
+    _share_arenas()
     try:
         settings = load_settings()
         configure_logging(settings.log_level, settings.log_format)
@@ -41,8 +46,15 @@ def main() -> int:
     return serve(app, settings)
 
 
+def _share_arenas() -> None:
+    """Let glibc's threads share two heaps: each of its own keeps what it once used, 30 MiB for 16 uploads."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
 def serve(app: FastAPI, settings: Settings) -> int:
     """Bind the port first, so that a taken one is an error message and not a traceback; then serve."""
+    limit_arenas()
     try:
         listener = _listen(settings.host, settings.port)
     except OSError as error:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from packages.common.errors import StorageUnavailableError
 from packages.common.settings import Settings
@@ -60,3 +61,18 @@ def test_a_storage_that_is_away_is_named(free_port):
     )
     with pytest.raises(StorageUnavailableError):
         list(unfinished_uploads(settings))
+
+
+def test_a_storage_that_does_not_let_them_be_listed_holds_nothing_else_up(monkeypatch):
+    class Refusing:
+        exceptions = None
+
+        def get_paginator(self, _name):
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListMultipartUploads")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("packages.common.unfinished.boto3.client", lambda *_, **__: Refusing())
+    refused = Settings(s3_queue_url="s3://bucket/q", s3_access_key="k", s3_secret_key="s")
+    assert list(unfinished_uploads(refused, now=LATER)) == []
