@@ -298,9 +298,7 @@ def test_what_a_new_schema_lacks_is_kept_and_told():
     upper = deserialize(whole).groups["upper"].ds
     kept = {name: upper.VARS[name] for name in ("stage", "east", "north")}
     smaller = NodeSchema(groups={"upper": NodeSchema(ds=DatasetSchema(COORDS=upper.COORDS, VARS=kept))})
-    with pytest.warns(
-        SchemaWarning, match="lacks: lower, lower/weir, tide, upper/count, upper/ex"
-    ):
+    with pytest.warns(SchemaWarning, match="lacks: lower, lower/weir, tide, upper/count, upper/ex"):
         root = open_store(smaller, STORE_URL="memory://more")
     assert "count" in root["upper"].dataset
     assert root["lower/weir"].schema.VARS["flow"]
