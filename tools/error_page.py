@@ -45,10 +45,9 @@ def section(module: str, title: str) -> str:
 def errors_of(module: str) -> Iterator[tuple[str, str, str]]:
     """Kind, whether it is retryable, and meaning of each error class of a module; one row a kind."""
     found = inspect.getmembers(import_module(module), inspect.isclass)
-    own = {
-        c.kind: c for _, c in found if c.__module__ == module and isinstance(getattr(c, "kind", None), str)
-    }
-    for kind, error in sorted(own.items()):
+    own = {str(vars(each).get("kind", "")): each for _, each in found if each.__module__ == module}
+    for kind in sorted(own.keys() - {""}):
+        error = own[kind]
         meaning = (inspect.getdoc(error) or "").partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
         yield kind, "yes" if getattr(error, "retryable", False) else "no", meaning
 
