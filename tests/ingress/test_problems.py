@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,12 @@ def test_a_usable_request_id_comes_back(service: Service, given: str, kept: bool
     answer = service.client.get("/health", headers={"X-Request-ID": given.encode()})
     assert (answer.headers["x-request-id"] == given) is kept
     assert len(answer.headers["x-request-id"]) in {7, 32}
+
+
+def test_every_code_is_in_the_reference() -> None:
+    reference = (Path(__file__).parents[2] / "docs" / "reference" / "http-api.md").read_text()
+    listed = {(int(line.split("|")[1]), line) for line in reference.splitlines() if re.match(r"\| \d", line)}
+    known = {(answer.status, kind.kind) for kind, answer in problems.ANSWERS.items()}
+    known |= {(status, code) for status, code, _ in problems.FRAMEWORK}
+    for status, code in known:
+        assert any(number == status and f"`{code}`" in line for number, line in listed), code
