@@ -89,7 +89,7 @@ def rig(tmp_path: Path, row: dict[str, object]) -> Rig:
 
 
 @pytest.mark.parametrize(("dialect", "has_row"), [(ONE, False), (TWO, True), (THREE, True)])
-def test_each_dialect_brings_the_recording_into_the_store(
+def test_each_dialect_brings_the_recording_into_the_queue(
     rig: Rig, site: Site, row: dict[str, object], dialect: str, has_row: bool
 ) -> None:
     rig.configure(dialect.format(site=site.url) + COMMON)
@@ -101,8 +101,12 @@ def test_each_dialect_brings_the_recording_into_the_store(
     ((path, headers),) = site.requests
     assert parse_qs(urlsplit(path).query) == {"lat": ["50.8687356"], "lon": ["14.8938567"]}
     assert headers["user-agent"] == ("App/1.0 (a@example.org)" if has_row else "zarr-fuse-ingress")
-    report = sweep(rig.settings)
-    assert report.counts()["processed"] == 1
+
+
+def test_the_recording_reaches_the_store(rig: Rig, site: Site) -> None:
+    rig.configure(TWO.format(site=site.url) + COMMON)
+    rig.fire("place")
+    assert sweep(rig.settings).counts()["processed"] == 1
     with xr.open_zarr(rig.settings.s3_store_url, group="forecast") as dataset:
         assert dataset.sizes == {"time": 88, "place": 1}
         assert float(dataset["air_temperature"][0, 0]) == pytest.approx(24.6)

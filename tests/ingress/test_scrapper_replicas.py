@@ -50,7 +50,7 @@ def replicas_make_one_item_a_firing(rig: Rig, site: Site, replicas: int, race_ev
 
 @pytest.mark.parametrize("replicas", [2, 10])
 def test_replicas_on_a_folder_make_one_item_a_firing(tmp_path: Path, site: Site, replicas: int) -> None:
-    replicas_make_one_item_a_firing(rig_at(tmp_path), site, replicas, race_every=5)
+    replicas_make_one_item_a_firing(rig_at(tmp_path), site, replicas, race_every=10)
 
 
 @pytest.mark.parametrize("replicas", [2, 10])
@@ -59,4 +59,4 @@ def test_replicas_on_s3_make_one_item_a_firing(
 ) -> None:
     options = {"s3_endpoint_url": bucket.endpoint, "s3_access_key": ACCESS_KEY, "s3_secret_key": SECRET_KEY}
     rig = rig_at(tmp_path, bucket.url("queue"), **options)
-    replicas_make_one_item_a_firing(rig, site, replicas, race_every=1 if bucket.kind == "rgw" else 10)
+    replicas_make_one_item_a_firing(rig, site, replicas, race_every=1 if bucket.kind == "rgw" else 25)
