@@ -31,9 +31,9 @@ def trial(start: Callable[..., Service], tmp_path: Path) -> Callable[..., Any]:
     service = start(extractor_timeout_s=5)
     module = tmp_path / "inputs" / "extract" / "doc.py"
 
-    def run(source: str, content: bytes = ROWS) -> Any:
+    def run(source: str, content: bytes = ROWS, headers: dict[str, str] = JSON_TYPE) -> Any:
         module.write_text(source)
-        answer = service.post("/api/v1/doc?validate=only", content, headers=JSON_TYPE)
+        answer = service.post("/api/v1/doc?validate=only", content, headers=headers)
         assert service.stored_keys() == set()
         return answer
 
@@ -79,6 +79,14 @@ def test_a_table_without_the_coordinates_is_refused_as_the_merge_would(trial: Ca
 
 def test_a_payload_that_is_none_is_refused_before_the_extractor_sees_it(trial: Callable[..., Any]) -> None:
     assert trial(FRAME.format(library="polars"), b"[").json()["code"] == "payload"
+
+
+def test_rows_that_were_quarantined_and_corrected_need_no_extractor(trial: Callable[..., Any]) -> None:
+    rows = b"time,name,temperature,rejected_row,rejected_because\n2026-10-01,east,5.5,0,too hot\n"
+    answer = trial("raise AssertionError('not to be called')\n", rows, {"Content-Type": "text/csv"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["columns"] == ["time", "name", "temperature"]
+    assert answer.json()["finding_counts"].get("not_convertible", 0) == 0
 
 
 def test_a_payload_too_large_for_a_trial_is_refused(

@@ -8,6 +8,7 @@ import anyio
 import pandas as pd
 import polars as pl
 
+from packages.common.csv_payload import read_csv
 from packages.common.errors import IngressError, PayloadTooLargeError
 from packages.common.extractor_errors import ExtractorError
 from packages.common.extractor_frames import Frame
@@ -15,6 +16,7 @@ from packages.common.extractor_runner import run_extractor
 from packages.common.models.configuration_model import Endpoint
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.object_writer import ObjectWriter
+from packages.common.quarantine import is_corrected, without_reasons
 from packages.common.settings import Settings
 from services.ingress_service.errors import ExtractionFailedError, OverloadedError
 from services.ingress_service.web.checks import CheckReport, converted
@@ -62,6 +64,8 @@ class Trials:
         return CheckReport(columns=[str(name) for name in frame.variables])
 
     def _extracted(self, endpoint: Endpoint, metadata: ItemMetadata, payload: bytes) -> Frame:
+        if is_corrected(payload, metadata.content_type):
+            return without_reasons(read_csv(payload))
         if endpoint.extract_fn is None and endpoint.extract is not None:
             return endpoint.extract.frame(payload, metadata.content_type)
         return run_extractor(
