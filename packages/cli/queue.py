@@ -73,7 +73,8 @@ def requeue(
 ) -> None:
     """Bring items back to `accepted`, so that the next sweep takes them again.
 
-    Rows that are in a store already are not merged twice: such an item comes back as a duplicate.
+    A processed item is merged again, over what came after it. A failed one whose rows are in a store already
+    is not merged twice: it comes back as a duplicate.
     """
     with _reported() as settings:
         queue = open_queue(settings)
