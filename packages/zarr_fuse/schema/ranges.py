@@ -116,3 +116,11 @@ def plain(value: object) -> object:
     if isinstance(value, dt.datetime):
         return value.isoformat()
     return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def flags(labels: list[Any]) -> dict[str, Any]:
+    """The CF flags of text labels; none for other labels."""
+    if not all(isinstance(label, str) for label in labels):
+        return {}
+    meanings = " ".join("_".join(label.split()) or "_" for label in labels)
+    return {"flag_values": list(range(1, len(labels) + 1)), "flag_meanings": meanings}

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zarr_fuse.schema.compat import Attributes, Truth
 from zarr_fuse.schema.context import SchemaCtx
-from zarr_fuse.schema.ranges import AnyRange, DiscreteRange, InfRange
+from zarr_fuse.schema.ranges import AnyRange, DiscreteRange, InfRange, flags
 from zarr_fuse.schema.steps import Interval
 from zarr_fuse.schema.types import DType
 from zarr_fuse.schema.unit_forms import unit_form
@@ -109,7 +109,7 @@ class Variable:
 
     def _cf_attrs(self) -> dict[str, Any]:
         if self.is_coded:
-            return _flags(self.range.labels) if isinstance(self.range, DiscreteRange) else {}
+            return flags(self.range.labels) if isinstance(self.range, DiscreteRange) else {}
         if isinstance(self.unit, DateTimeUnit):
             return {"units": self.unit.cf_units, "calendar": "proleptic_gregorian"}
         if self.type and self.type.kind == "f" and math.isnan(self.na_value):
@@ -235,13 +235,6 @@ class Coord(Variable):
 
     def _tail_form(self) -> dict[str, Any]:
         return {} if self.shard_size is None else {"shard_size": self.shard_size}
-
-
-def _flags(labels: list[Any]) -> dict[str, Any]:
-    if not all(isinstance(label, str) for label in labels):
-        return {}
-    meanings = " ".join("_".join(label.split()) or "_" for label in labels)
-    return {"flag_values": list(range(1, len(labels) + 1)), "flag_meanings": meanings}
 
 
 def _na_form(value: Any) -> Any:  # noqa: ANN401
