@@ -1,4 +1,4 @@
-"""What clients in the field send, with curl, and the answers they know: raw bodies, and the oldest one's form."""
+"""What clients in the field send, with curl, and the answers they know: raw bodies, and the oldest form."""
 
 from __future__ import annotations
 
