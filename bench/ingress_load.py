@@ -31,7 +31,7 @@ class Job:
 
 @dataclass
 class Seen:
-    """Latencies of the accepted uploads, statuses of all; `cpu_s` is the processor time of what was measured."""
+    """Latencies of the accepted uploads, statuses of all; `cpu_s` is processor time of the measured side."""
 
     elapsed_s: float = 0.0
     cpu_s: float = 0.0
