@@ -44,8 +44,8 @@ class Watch:
                 if now_changed_at == changed_at:
                     continue
                 self._look()
-            except (FileNotFoundError, KeyError, ValueError):
-                continue  # the first write is under way
+            except (OSError, LookupError, ValueError):
+                continue  # a write is under way: look again
             changed_at = now_changed_at
 
     def stop(self) -> None:
