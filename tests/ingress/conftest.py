@@ -10,7 +10,7 @@ import structlog
 from .live import Service, running, settings_for
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _plain_logs() -> Iterator[None]:
     """Log lines go where pytest collects them, without structlog's pretty tracebacks."""
     structlog.configure(
