@@ -12,6 +12,7 @@ TREES = {
     "services.ingress_service.errors": "At the door",
     "services.ingress_service.scrapper.errors": "While scraping",
     "packages.common.errors": "Queue, configuration and payloads",
+    "packages.common.extractors.errors": "In extractors",
     "services.extractor_service.errors": "In the sweep",
     "zarr_fuse.errors": "In the merge engine",
 }

@@ -87,8 +87,8 @@ def _schemas(targets: list[Target]) -> Iterator[Finding]:
 
 
 def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:
-    from packages.common.extractor_errors import ExtractorError
-    from packages.common.extractor_functions import Extractors
+    from packages.common.extractors.errors import ExtractorError
+    from packages.common.extractors.functions import Extractors
 
     extractors = Extractors(settings.config_path.parent)
     for target in targets:

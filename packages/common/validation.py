@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from packages.common.content_types import EXTENSIONS, canonical_type, charset_of
-from packages.common.csv_payload import MAX_COLUMNS, read_csv
 from packages.common.errors import EmptyPayloadError, PayloadError, UnsupportedTypeError
-from packages.common.json_payload import Json, read_json, read_ndjson
+from packages.common.payloads.csv_payload import MAX_COLUMNS, read_csv
+from packages.common.payloads.json_payload import Json, read_json, read_ndjson
 
 Decoded: TypeAlias = pl.DataFrame | Json | bytes
 """A frame (CSV, Parquet), a JSON value, or the bytes of a format that only an extractor function reads."""

@@ -6,7 +6,7 @@
     │   ├── PayloadDamagedError        its bytes are not those that were accepted
     │   ├── SchemaUnavailableError     the schema it names cannot be read
     │   └── NotTabularError            its type needs an extractor, and none is set
-    ├── ExtractorError                 its extractor failed (packages.common.extractor_errors)
+    ├── ExtractorError                 its extractor failed (packages.common.extractors.errors)
     ├── TreatmentError                 the configuration of its endpoint is wrong; it waits
     └── SweepTroubleError              storage kept a sweep from its work; the next one may get it done
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import polars as pl
 import structlog
 
-from packages.common.binary_payload import is_binary, read_dataset
 from packages.common.errors import IngressError
-from packages.common.extractor_frames import Frame
-from packages.common.extractor_runner import ExtractorRunner
+from packages.common.extractors.frames import Frame
+from packages.common.extractors.runner import ExtractorRunner
 from packages.common.logging_setup import bind_item
 from packages.common.models.metadata_model import ItemMetadata
+from packages.common.payloads.binary import is_binary, read_dataset
 from packages.common.quarantine import is_corrected, without_reasons
 from packages.common.settings import Settings
 from packages.common.validation import decode_payload, frame_from_json

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from packages.common.extractor_frames import Frame
+from packages.common.extractors.frames import Frame
 from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemError, ItemMetadata
 from packages.common.models.treatment_model import OnBadRows

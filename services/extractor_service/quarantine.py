@@ -12,7 +12,7 @@ import polars.selectors as selectors
 import structlog
 import xarray as xr
 
-from packages.common.extractor_frames import Frame
+from packages.common.extractors.frames import Frame
 from packages.common.quarantine import REASON_COLUMN, ROW_COLUMN
 from zarr_fuse.errors import ZarrFuseError
 from zarr_fuse.frame import convert

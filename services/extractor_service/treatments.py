@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from packages.common.extractor_runner import Limits
+from packages.common.extractors.runner import Limits
 from packages.common.models.treatment_model import OnBadRows, Treatment
 from packages.common.settings import Settings
 from packages.common.yaml_document import YamlDocument

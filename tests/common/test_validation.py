@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packages.common import json_payload
 from packages.common.content_types import FILE_SUFFIXES, UPLOAD_TYPES, canonical_type
 from packages.common.errors import EmptyPayloadError, PayloadError, UnsupportedTypeError
+from packages.common.payloads import json_payload
 from packages.common.validation import decode_payload, frame_from_json
 
 CSV, JSON, NDJSON = "text/csv", "application/json", "application/x-ndjson"

@@ -12,10 +12,20 @@ import polars as pl
 import pytest
 import xarray as xr
 
-from packages.common import binary_payload
+from packages.common.payloads import binary
 from packages.common.settings import Settings
 from services.extractor_service.sweep import sweep
-from tests.common.binary_files import GRIB, HDF5, NETCDF, PARQUET, grib, hdf5, netcdf3, netcdf4, parquet
+from tests.common.payloads.binary_files import (
+    GRIB,
+    HDF5,
+    NETCDF,
+    PARQUET,
+    grib,
+    hdf5,
+    netcdf3,
+    netcdf4,
+    parquet,
+)
 from tests.ingress.live import Service, running, settings_for
 
 pytestmark = pytest.mark.xdist_group("e2e_test_formats")
@@ -154,7 +164,7 @@ def test_validating_a_file_says_what_it_holds(service: Service) -> None:
 def test_a_type_without_its_libraries_is_415_and_names_the_extra(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(binary_payload.NEEDS, "grib", ("no_such_module",))
+    monkeypatch.setitem(binary.NEEDS, "grib", ("no_such_module",))
     answer = post(service, "grid", grib(1), GRIB)
     assert answer.status_code == 415
     assert "zarr-fuse-ingress[formats]" in answer.json()["detail"]

@@ -18,9 +18,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from packages.common import payload_pieces
 from packages.common.keys import ItemState
 from packages.common.local_files import STAGING
+from packages.common.payloads import pieces as payload_pieces
 from packages.common.queue import Queue
 from services.ingress_service.web.holding import HELD_BYTES
 from tests.ingress.live import CSV_TYPE, Service

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from packages.common.extractor_functions import Extractors
+from packages.common.extractors.functions import Extractors
 
 INPUTS = Path(__file__).parents[2] / "inputs"
 

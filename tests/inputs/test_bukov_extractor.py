@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from packages.common.extractor_functions import Extractors
+from packages.common.extractors.functions import Extractors
 
 ROOT = Path(__file__).parents[2]
 RECORDINGS = ROOT.parent / "shared" / "data" / "bukov"

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from packages.common.extractor_functions import Extractors
+from packages.common.extractors.functions import Extractors
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "data" / "yr_no"
 Answer = dict[str, Any]

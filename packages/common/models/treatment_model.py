@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from packages.common.json_extraction import compiled, extracted
+from packages.common.extractors.json_paths import compiled, extracted
 
 OnBadRows = Literal["report", "fail", "quarantine"]
 

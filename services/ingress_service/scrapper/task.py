@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import structlog
 
-from packages.common.binary_payload import stored_encoding
 from packages.common.errors import IngressError
 from packages.common.models.configuration_model import Scrapper
 from packages.common.models.metadata_model import ItemMetadata
+from packages.common.payloads.binary import stored_encoding
 from services.ingress_service.scrapper.body import Body
 from services.ingress_service.scrapper.credentials import Credentials
 from services.ingress_service.scrapper.fetch import Answer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from packages.common.binary_payload import Contents
 from packages.common.errors import PayloadError
+from packages.common.payloads.binary import Contents
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
 from zarr_fuse.schema import DatasetSchema
 

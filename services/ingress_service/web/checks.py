@@ -8,8 +8,8 @@ from typing import TypeAlias
 import pandas as pd
 import polars as pl
 
-from packages.common.binary_payload import Contents
-from packages.common.payload_pieces import Part, payload_pieces
+from packages.common.payloads.binary import Contents
+from packages.common.payloads.pieces import Part, payload_pieces
 from packages.common.validation import frame_from_json
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
 from services.ingress_service.web.arrays_check import require_arrays

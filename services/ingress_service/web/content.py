@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 
-from packages.common.binary_payload import is_binary, require_support
 from packages.common.content_types import UPLOAD_TYPES, canonical_type, charset_of
 from packages.common.errors import UnsupportedTypeError
+from packages.common.payloads.binary import is_binary, require_support
 from services.ingress_service.errors import (
     ContentTypeMissingError,
     EncodingUnsupportedError,

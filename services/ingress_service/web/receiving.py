@@ -10,9 +10,9 @@ from functools import partial
 import anyio
 from starlette.requests import Request
 
-from packages.common.binary_payload import stored_encoding
 from packages.common.content_types import PACKED
 from packages.common.models.configuration_model import Endpoint
+from packages.common.payloads.binary import stored_encoding
 from services.ingress_service.web.bodies import Arrival, Bounds, arrive
 from services.ingress_service.web.checks import CheckReport, PayloadCheck
 from services.ingress_service.web.content import Declared, declared_by

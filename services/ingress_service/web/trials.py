@@ -8,14 +8,14 @@ import anyio
 import pandas as pd
 import polars as pl
 
-from packages.common.csv_payload import read_csv
 from packages.common.errors import IngressError, PayloadTooLargeError
-from packages.common.extractor_errors import ExtractorError
-from packages.common.extractor_frames import Frame
-from packages.common.extractor_runner import run_extractor
+from packages.common.extractors.errors import ExtractorError
+from packages.common.extractors.frames import Frame
+from packages.common.extractors.runner import run_extractor
 from packages.common.models.configuration_model import Endpoint
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.object_writer import ObjectWriter
+from packages.common.payloads.csv_payload import read_csv
 from packages.common.quarantine import is_corrected, without_reasons
 from packages.common.settings import Settings
 from services.ingress_service.errors import ExtractionFailedError, OverloadedError

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packages.common import binary_payload
-from packages.common.binary_payload import Bounds, inspect, read_dataset, read_table, stored_encoding
-from packages.common.binary_payload_limits import RefusedError
-from packages.common.binary_payload_netcdf3 import Header
 from packages.common.errors import EmptyPayloadError, PayloadError, UnsupportedTypeError
+from packages.common.payloads import binary
+from packages.common.payloads.binary import Bounds, inspect, read_dataset, read_table, stored_encoding
+from packages.common.payloads.binary_limits import RefusedError
+from packages.common.payloads.binary_netcdf3 import Header
 from tests.hypothesis_profiles import examples
 
 from .binary_files import GRIB, HDF5, NETCDF, PARQUET, VALUES, grib, hdf5, netcdf3, netcdf4, parquet
@@ -110,7 +110,7 @@ def test_packed_grib_keeps_its_encoding():
 
 @pytest.mark.parametrize("content_type", [PARQUET, NETCDF, HDF5, GRIB])
 def test_wrong_beginning_is_refused_without_a_process(content_type, monkeypatch):
-    monkeypatch.setattr(binary_payload, "run", lambda *_: pytest.fail("a process was started"))
+    monkeypatch.setattr(binary, "run", lambda *_: pytest.fail("a process was started"))
     assert "does not begin like" in refused(b"time,name\n1,2\n", content_type)
     with pytest.raises(EmptyPayloadError):
         inspect(b"", content_type)
@@ -165,7 +165,7 @@ def test_a_process_that_reads_hdf5_cannot_open_other_files(tmp_path: Path, monke
     hdf5(tmp_path / "f", lambda file: file.__setitem__("stolen", h5py.ExternalLink(str(secret), "/time")))
     program = (
         "import h5py, sys\n"
-        "from packages.common.binary_payload_limits import open_no_more_files\n"
+        "from packages.common.payloads.binary_limits import open_no_more_files\n"
         "file = h5py.File(sys.argv[1]); open_no_more_files(); print(file['stolen'][0])"
     )
     done = subprocess.run(
@@ -252,14 +252,14 @@ def test_a_reader_that_takes_too_long_or_dies_is_a_refusal(monkeypatch, tmp_path
 
 
 def test_type_whose_libraries_are_missing_names_the_extra(monkeypatch):
-    monkeypatch.setitem(binary_payload.NEEDS, "grib", ("no_such_module",))
+    monkeypatch.setitem(binary.NEEDS, "grib", ("no_such_module",))
     with pytest.raises(UnsupportedTypeError, match=r"zarr-fuse-ingress\[formats\]"):
         inspect(b"GRIB", GRIB)
-    binary_payload.require_support(PARQUET)
+    binary.require_support(PARQUET)
 
 
 def test_secrets_of_the_service_are_not_in_the_environment_of_the_reader(monkeypatch):
-    from packages.common import binary_payload_process
+    from packages.common.payloads import binary_process
 
     monkeypatch.setenv("S3_SECRET_KEY", "hidden")
-    assert "hidden" not in binary_payload_process._environment().values()
+    assert "hidden" not in binary_process._environment().values()

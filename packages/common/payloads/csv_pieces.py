@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import polars as pl
 
-from packages.common.csv_payload import BOM, header_separator, read_csv
 from packages.common.errors import PayloadError
+from packages.common.payloads.csv_payload import BOM, header_separator, read_csv
 
 PIECE_BYTES = 2**19
 MAX_RECORD_BYTES = 16 * 2**20

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from packages.common.binary_payload_limits import Task
 from packages.common.errors import PayloadError
+from packages.common.payloads.binary_limits import Task
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RESULT_BYTES = 16 << 20
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
 QUIET = {
@@ -28,7 +28,7 @@ QUIET = {
 
 def run(task: Task, time_s: float) -> dict[str, Any]:
     """What the child answers; raises PayloadError where it crashes, or takes too long."""
-    command = [sys.executable, "-s", "-P", "-m", f"{__package__}.binary_payload_child", task.to_json()]
+    command = [sys.executable, "-s", "-P", "-m", f"{__package__}.binary_child", task.to_json()]
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter, with a module of this package
             command,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from packages.common.errors import PayloadError
-from packages.common.json_extraction import NO_VALUE, _followed, _keys, compiled
+from packages.common.extractors.json_paths import NO_VALUE, _followed, _keys, compiled
 from packages.common.models.treatment_model import Extraction
 from tests.hypothesis_profiles import examples
 

@@ -1,4 +1,4 @@
-"""The process in which extractor functions run: `python -m packages.common.extractor_worker FOLDER`.
+"""The process in which extractor functions run: `python -m packages.common.extractors.worker FOLDER`.
 
 It is two processes. The runner calls the functions. The keeper only waits for it: it is the parent that an
 extractor sees, it inherits what an extractor leaves running, and it ends all of that when the runner ends or
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from packages.common.processes import kill_descendants
 
 if TYPE_CHECKING:
-    from packages.common.extractor_functions import Extractors
-    from packages.common.extractor_messages import Call, Message
+    from packages.common.extractors.functions import Extractors
+    from packages.common.extractors.messages import Call, Message
 
 SUBREAPER, PARENT_DEATH_SIGNAL = 36, 1  # of Linux's prctl
 
@@ -82,8 +82,8 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _serve(folder: Path, calls: int, answers: int) -> None:
-    from packages.common.extractor_functions import Extractors
-    from packages.common.extractor_messages import LENGTH, Ready, unpacked
+    from packages.common.extractors.functions import Extractors
+    from packages.common.extractors.messages import LENGTH, Ready, unpacked
 
     extractors, base_bytes = Extractors(folder), _data_bytes()
     own = os.getpid()
@@ -101,10 +101,10 @@ def _serve(folder: Path, calls: int, answers: int) -> None:
 
 def _answer(extractors: Extractors, call: Call) -> Message:
     from packages.common.errors import IngressError
-    from packages.common.extractor_calls import called
-    from packages.common.extractor_errors import ExtractorMemoryError
-    from packages.common.extractor_frames import encode
-    from packages.common.extractor_messages import Raised, Returned
+    from packages.common.extractors.calls import called
+    from packages.common.extractors.errors import ExtractorMemoryError
+    from packages.common.extractors.frames import encode
+    from packages.common.extractors.messages import Raised, Returned
 
     try:
         return Returned(*encode(call.name, called(extractors, call)))
@@ -120,7 +120,7 @@ def _answer(extractors: Extractors, call: Call) -> Message:
 
 
 def _send(sink: BinaryIO, message: Message) -> None:
-    from packages.common.extractor_messages import packed
+    from packages.common.extractors.messages import packed
 
     sink.write(packed(message))
     sink.flush()

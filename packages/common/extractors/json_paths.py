@@ -13,7 +13,7 @@ from jsonpath.path import JSONPath
 from jsonpath.selectors import IndexSelector, NameSelector
 
 from packages.common.errors import EmptyPayloadError, PayloadError
-from packages.common.json_payload import Json
+from packages.common.payloads.json_payload import Json
 from packages.common.validation import decode_payload, frame_from_json
 
 ENVIRONMENT = JSONPathEnvironment(strict=True)

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packages.common.binary_payload_arrays import Array, blocks_of, plain_attributes
-from packages.common.binary_payload_limits import RefusedError, Task, open_no_more_files
+from packages.common.payloads.binary_arrays import Array, blocks_of, plain_attributes
+from packages.common.payloads.binary_limits import RefusedError, Task, open_no_more_files
 
 TYPES = {1: "i1", 2: "S1", 3: ">i2", 4: ">i4", 5: ">f4", 6: ">f8"}
 MORE_TYPES = TYPES | {7: "u1", 8: ">u2", 9: ">u4", 10: ">i8", 11: ">u8"}

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packages.common import csv_pieces, payload_pieces
-from packages.common.csv_payload import read_csv
-from packages.common.csv_pieces import CsvPieces
 from packages.common.errors import EmptyPayloadError, PayloadError, PayloadTooLargeError
+from packages.common.payloads import csv_pieces
+from packages.common.payloads import pieces as payload_pieces
+from packages.common.payloads.csv_payload import read_csv
+from packages.common.payloads.csv_pieces import CsvPieces
 from tests.hypothesis_profiles import examples
 
 PIECE = 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import polars as pl
 
-from packages.common.extractor_errors import ExtractorResultError
+from packages.common.extractors.errors import ExtractorResultError
 
 if TYPE_CHECKING:
     import pandas as pd

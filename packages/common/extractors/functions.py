@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from packages.common.extractor_errors import (
+from packages.common.extractors.errors import (
     ExtractorMissingError,
     ExtractorRaisedError,
     ExtractorUnloadableError,

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from packages.common.binary_payload import (
+from packages.common.errors import PayloadTooLargeError, StorageUnavailableError
+from packages.common.payloads.binary import (
     DEFAULT_BOUNDS,
     Bounds,
     Contents,
@@ -18,7 +19,6 @@ from packages.common.binary_payload import (
     refuse_other_beginning,
     require_support,
 )
-from packages.common.errors import PayloadTooLargeError, StorageUnavailableError
 
 FREE_BYTES = 256 << 20
 """Room that stays free in the folder for temporary files."""

@@ -11,13 +11,13 @@ import codecs
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
-from packages.common.binary_payload import Contents, is_binary
-from packages.common.binary_payload_pieces import BinaryPieces
 from packages.common.content_types import canonical_type, charset_of
-from packages.common.csv_payload import BOM
-from packages.common.csv_pieces import CsvPieces
 from packages.common.errors import PayloadError, PayloadTooLargeError, UnsupportedTypeError
-from packages.common.json_payload import Json, read_ndjson
+from packages.common.payloads.binary import Contents, is_binary
+from packages.common.payloads.binary_pieces import BinaryPieces
+from packages.common.payloads.csv_payload import BOM
+from packages.common.payloads.csv_pieces import CsvPieces
+from packages.common.payloads.json_payload import Json, read_ndjson
 from packages.common.validation import UTF8, Decoded, decode_payload
 
 Part: TypeAlias = Decoded | Contents

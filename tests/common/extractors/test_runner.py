@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from packages.common.errors import PayloadError
-from packages.common.extractor_errors import (
+from packages.common.extractors.errors import (
     ExtractorExitError,
     ExtractorMemoryError,
     ExtractorMissingError,
@@ -21,10 +21,10 @@ from packages.common.extractor_errors import (
     ExtractorResultError,
     ExtractorTimeoutError,
 )
-from packages.common.extractor_runner import ExtractorRunner, Limits, run_extractor
+from packages.common.extractors.runner import ExtractorRunner, Limits, run_extractor
 from packages.common.processes import descendants
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENT = Limits(timeout_s=60, memory_bytes=2**29)
 SHORT = Limits(timeout_s=1.0, memory_bytes=2**29)
 
@@ -226,7 +226,7 @@ def test_nothing_an_extractor_started_outlives_its_runner(folder: Path) -> None:
 
 def test_hanging_extractor_ends_with_the_sweep_that_called_it(folder: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom packages.common.extractor_runner import run_extractor\n"
+        "import sys\nfrom pathlib import Path\nfrom packages.common.extractors.runner import run_extractor\n"
         f"run_extractor(Path({str(folder)!r}), 'devices', 'hangs', b'', {{}})\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages")])}
@@ -243,7 +243,7 @@ def test_hanging_extractor_ends_with_the_sweep_that_called_it(folder: Path) -> N
 def test_limit_of_whoever_started_the_service_is_kept(folder: Path) -> None:
     code = (
         "import resource\nresource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))\n"
-        "from pathlib import Path\nfrom packages.common.extractor_runner import run_extractor\n"
+        "from pathlib import Path\nfrom packages.common.extractors.runner import run_extractor\n"
         f"found = run_extractor(Path({str(folder)!r}), 'devices', 'size', b'', {{}}, memory_bytes=2**33)\n"
         "print(len(found))\n"
     )

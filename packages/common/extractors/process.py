@@ -13,14 +13,14 @@ from typing import IO, Any
 
 import structlog
 
-from packages.common.extractor_errors import (
+from packages.common.extractors.errors import (
     ExtractorError,
     ExtractorExitError,
     ExtractorMemoryError,
     ExtractorStartError,
     ExtractorTimeoutError,
 )
-from packages.common.extractor_messages import LENGTH, Call, Raised, Returned, packed, unpacked
+from packages.common.extractors.messages import LENGTH, Call, Raised, Returned, packed, unpacked
 from packages.common.processes import kill_tree
 
 START_S = 60.0
@@ -89,7 +89,7 @@ class ExtractorProcess:
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-        command = [sys.executable, "-P", "-m", "packages.common.extractor_worker", str(self._folder)]
+        command = [sys.executable, "-P", "-m", "packages.common.extractors.worker", str(self._folder)]
         try:
             process = subprocess.Popen(  # noqa: S603 - the command is this module's own
                 command,

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Self
 import structlog
 
 from packages.common.errors import EmptyPayloadError, IngressError, PayloadError, UnsupportedTypeError
-from packages.common.extractor_errors import ExtractorError, ExtractorMemoryError, ExtractorMissingError
-from packages.common.extractor_frames import Frame, decode
-from packages.common.extractor_messages import Call, Raised
-from packages.common.extractor_process import ExtractorProcess
+from packages.common.extractors.errors import ExtractorError, ExtractorMemoryError, ExtractorMissingError
+from packages.common.extractors.frames import Frame, decode
+from packages.common.extractors.messages import Call, Raised
+from packages.common.extractors.process import ExtractorProcess
 
 TIMEOUT_S = 60.0
 MEMORY_BYTES = 2 * 2**30

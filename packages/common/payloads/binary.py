@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from packages.common.binary_payload_limits import MIB, Task
-from packages.common.binary_payload_process import run
 from packages.common.content_types import canonical_type
 from packages.common.errors import EmptyPayloadError, PayloadError, UnsupportedTypeError
+from packages.common.payloads.binary_limits import MIB, Task
+from packages.common.payloads.binary_process import run
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -135,7 +135,7 @@ def read_dataset(payload: bytes | Path, content_type: str, bounds: Bounds = DEFA
 
     Raises what `inspect` raises, and PayloadError where the arrays make no dataset.
     """
-    from packages.common.binary_payload_dataset import dataset_of
+    from packages.common.payloads.binary_dataset import dataset_of
 
     with _answer(payload, content_type, bounds, keep=True) as (answer, folder):
         if "refused" in answer:

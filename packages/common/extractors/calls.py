@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from packages.common.extractor_functions import ExtractorFunction, Extractors, parameters, wants_bytes
-from packages.common.extractor_messages import Call
+from packages.common.extractors.functions import ExtractorFunction, Extractors, parameters, wants_bytes
+from packages.common.extractors.messages import Call
 from packages.common.validation import decode_payload
 
 

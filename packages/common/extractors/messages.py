@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from packages.common.extractor_frames import Form
+from packages.common.extractors.frames import Form
 
 LENGTH = struct.Struct("<Q")
 

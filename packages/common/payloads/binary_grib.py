@@ -13,8 +13,8 @@ import cfgrib  # type: ignore[import-untyped]
 import eccodes  # type: ignore[import-untyped]
 import numpy as np
 
-from packages.common.binary_payload_arrays import KINDS, Array, plain_attributes
-from packages.common.binary_payload_limits import Budget, RefusedError, Task
+from packages.common.payloads.binary_arrays import KINDS, Array, plain_attributes
+from packages.common.payloads.binary_limits import Budget, RefusedError, Task
 
 BZIP2 = b"BZh"
 PIECE_BYTES = 1 << 20

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from packages.common.csv_payload import read_csv
 from packages.common.errors import PayloadError
-from packages.common.json_payload import read_json
+from packages.common.payloads.csv_payload import read_csv
+from packages.common.payloads.json_payload import read_json
 from packages.common.validation import frame_from_json
 
 

@@ -16,8 +16,8 @@ import h5netcdf  # type: ignore[import-untyped]
 import h5py  # type: ignore[import-untyped]
 import numpy as np
 
-from packages.common.binary_payload_arrays import KINDS, Array, blocks_of, plain_attributes
-from packages.common.binary_payload_limits import Budget, RefusedError, Task, open_no_more_files
+from packages.common.payloads.binary_arrays import KINDS, Array, blocks_of, plain_attributes
+from packages.common.payloads.binary_limits import Budget, RefusedError, Task, open_no_more_files
 
 MAX_OBJECTS = 20_000
 MAX_CHUNK_BYTES = 256 << 20

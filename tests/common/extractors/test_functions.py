@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from packages.common.extractor_errors import (
+from packages.common.extractors.errors import (
     ExtractorMissingError,
     ExtractorRaisedError,
     ExtractorUnloadableError,
 )
-from packages.common.extractor_functions import Extractors, wants_bytes
+from packages.common.extractors.functions import Extractors, wants_bytes
 
 
 def write(folder: Path, name: str, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from packages.common.binary_payload_limits import Budget, RefusedError
+from packages.common.payloads.binary_limits import Budget, RefusedError
 
 BLOCK_BYTES = 8 << 20
 KINDS = "iufcbSU"

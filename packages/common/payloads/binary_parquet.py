@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from packages.common.binary_payload_limits import Budget, RefusedError, Task, open_no_more_files
+from packages.common.payloads.binary_limits import Budget, RefusedError, Task, open_no_more_files
 
 BATCH_BYTES = 16 << 20
 BATCH_ROWS = 65_536

@@ -1,4 +1,4 @@
-"""The process in which a file from outside is read: `python -m packages.common.binary_payload_child TASK`.
+"""The process in which a file from outside is read: `python -m packages.common.payloads.binary_child TASK`.
 
 It imports what it needs, gives up what it does not, and writes a description of the file as JSON. The parent
 never opens the file itself, and trusts nothing of the description but its form.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from packages.common.binary_payload_limits import RefusedError, Task, confine
+from packages.common.payloads.binary_limits import RefusedError, Task, confine
 
 MODULES = {"parquet": "parquet", "netcdf": "hdf5", "netcdf3": "netcdf3", "hdf5": "hdf5", "grib": "grib"}
 MESSAGE_LENGTH = 500
@@ -21,7 +21,7 @@ MESSAGE_LENGTH = 500
 def main() -> int:
     """Read the file of the task; returns 0 also where it is refused."""
     task = Task(**json.loads(sys.argv[1]))
-    reader = importlib.import_module(f"packages.common.binary_payload_{MODULES[task.format]}")
+    reader = importlib.import_module(f"packages.common.payloads.binary_{MODULES[task.format]}")
     with Path(task.result).open("w", encoding="utf-8") as result:
         confine(task)
         json.dump(_answer(task, reader), result)
@@ -40,8 +40,8 @@ def _answer(task: Task, reader: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _arrays(task: Task, reader: Any) -> dict[str, Any]:  # noqa: ANN401
-    from packages.common.binary_payload_arrays import export
-    from packages.common.binary_payload_limits import Budget
+    from packages.common.payloads.binary_arrays import export
+    from packages.common.payloads.binary_limits import Budget
 
     budget = Budget(task.max_bytes)
     if task.output is None:

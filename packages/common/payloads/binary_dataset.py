@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from packages.common.binary_payload_arrays import KINDS
 from packages.common.errors import PayloadError
+from packages.common.payloads.binary_arrays import KINDS
 
 
 def dataset_of(described: list[dict[str, Any]], values: Path) -> xr.Dataset:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from packages.common.csv_payload import BOM, place_of
 from packages.common.errors import EmptyPayloadError, PayloadError
+from packages.common.payloads.csv_payload import BOM, place_of
 
 Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 

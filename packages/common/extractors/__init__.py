@@ -1,0 +1,1 @@
+"""What turns a payload into rows: functions of the configuration, in own processes, and JSON paths."""
