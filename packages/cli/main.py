@@ -29,7 +29,10 @@ COMMANDS = {
     "scrapper": Entry("packages.cli.scrapper", "Run scrapers by hand, and fetch what they missed."),
     "schema": Entry("packages.cli.schema", "Check schemas, and see what a change of one means."),
     "check": Entry("packages.cli.check", "Print everything that is wrong with this installation."),
-    "hash-password": Entry("packages.cli.hash_password", "Print the argon2id hash of a password."),
+    "hash-password": Entry(
+        "packages.cli.hash_password",
+        "Ask for a password, or read one line from a pipe, and print its argon2id hash.",
+    ),
     "openapi": Entry("packages.cli.serve", "Print the OpenAPI document of this configuration."),
     "demo": Entry(
         "packages.cli.demo",

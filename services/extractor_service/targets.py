@@ -82,7 +82,10 @@ class Targets:
         except OSError as error:
             return SchemaUnavailableError(f"the schema {name} cannot be read: {error.strerror}")
         except ZarrFuseError as error:
-            return SchemaUnavailableError(f"the schema {name} cannot be used: {error}")
+            reason = str(error).replace(
+                f"{schema_file.parent}/", ""
+            )  # clients see it: no paths of the server
+            return SchemaUnavailableError(f"the schema {name} cannot be used: {reason}")
 
 
 def _with_suffix(path: Path) -> Path:

@@ -49,7 +49,7 @@ def test_openapi_prints_the_document_of_the_configuration(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONFIG_PATH", str(write_inputs(tmp_path)))
     document = json.loads(cli_of("serve").run("openapi").stdout)
-    assert {"/api/v1/weather", "/api/v1/weather/{node_path}", "/api/v1/items"} <= set(document["paths"])
+    assert {"/api/v1/weather", "/api/v1/weather/nested", "/api/v1/items"} <= set(document["paths"])
 
 
 def test_openapi_of_a_wrong_configuration_is_exit_code_2(

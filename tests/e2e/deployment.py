@@ -37,8 +37,10 @@ class Deployment:
         return self.folder / "store.zarr"
 
     def queued_files(self) -> list[str]:
+        """Everything below the queue but what the probe of the storage leaves for a moment."""
         queue = self.folder / "queue"
-        return sorted(path.relative_to(queue).as_posix() for path in queue.rglob("*") if path.is_file())
+        found = (path.relative_to(queue).as_posix() for path in queue.rglob("*") if path.is_file())
+        return sorted(key for key in found if not key.startswith("probe/"))
 
     def sweep(self) -> int:
         command = [sys.executable, "-m", "packages.cli.main", "sweep", "--once"]

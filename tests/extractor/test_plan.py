@@ -101,6 +101,7 @@ def test_schema_that_cannot_be_used_fails_its_items_only(
     kind, reason = reasons(site)[bad]
     assert kind == "schema_unavailable"
     assert reason.startswith(message)
+    assert str(site.folder) not in reason
     assert [
         item.item_id for item in planned(site)[(site.folder / "river.zarr").as_uri()].schemas[0].items
     ] == [good]

@@ -27,6 +27,8 @@ PIECE_BYTES = 2**19
 MAX_LINE_BYTES = 16 * 2**20
 WHOLE_BYTES = 64 * 2**20
 """Largest payload of a type that is checked whole in memory: JSON, which takes ten times that."""
+JSON_BEGINS = b'[{"-0123456789tfn'
+BEGIN_BYTES = 256
 
 
 class PayloadPieces(Protocol):
@@ -64,7 +66,9 @@ class Whole:
         self.held_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[Decoded]:
-        """Nothing yet; raises PayloadTooLargeError."""
+        """Nothing yet; raises PayloadError where the beginning is no JSON, PayloadTooLargeError."""
+        if not self._pieces:
+            self._refuse_other_beginning(data)
         self._pieces.append(data)
         self.held_bytes += len(data)
         if self.held_bytes > WHOLE_BYTES:
@@ -74,6 +78,13 @@ class Whole:
                 + ("; application/x-ndjson and text/csv may be larger" if kind.endswith("json") else "")
             )
         return iter(())
+
+    def _refuse_other_beginning(self, data: bytes) -> None:
+        """Let garbage of any size end at its first bytes."""
+        begin = data.removeprefix(BOM).lstrip()[:1]
+        is_text = self._content_type == "application/json"  # so UTF-8: a charset would stand behind it
+        if is_text and begin and begin not in JSON_BEGINS:
+            decode_payload(data[:BEGIN_BYTES], self._content_type)
 
     def finish(self) -> Iterator[Decoded]:
         """The whole payload."""

@@ -112,6 +112,14 @@ def test_json_is_read_whole_and_only_to_a_limit(monkeypatch):
         list(fed(pieces, b"[" + b"1," * 100))
 
 
+@pytest.mark.parametrize("begin", [bytes(1000), b"<html>", b" \nNaN", b"\xef\xbb\xbfx"])
+def test_what_cannot_be_json_ends_at_its_first_bytes(begin):
+    pieces = payload_pieces.payload_pieces("application/json")
+    with pytest.raises(PayloadError) as caught:
+        pieces.feed(begin)
+    assert caught.value.line is not None
+
+
 @pytest.mark.parametrize("charset", ["windows-1250", "iso-8859-2", "utf-16", "utf-16-le"])
 def test_a_declared_charset_holds_for_every_piece(charset):
     text = "místo,v\n" + "Počátky,1\nKdyně,2\n" * 20
