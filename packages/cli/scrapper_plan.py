@@ -10,11 +10,14 @@ from itertools import islice
 from packages.common.errors import ConfigurationError, IngressError
 from packages.common.models.configuration_model import Configuration, Scrapper
 from packages.common.settings import Settings
+from services.ingress_service.errors import NodeUnknownError
 from services.ingress_service.scrapper.credentials import clear_text, credentials_of
 from services.ingress_service.scrapper.dialects import read_job
 from services.ingress_service.scrapper.model import Job
 from services.ingress_service.scrapper.requests import render, shown_url
 from services.ingress_service.scrapper.schedule import fire_times
+from services.ingress_service.web.inlets import Inlet
+from services.ingress_service.web.setup import read_schema
 
 TIMES_SHOWN = 3
 REQUESTS_SHOWN = 10
@@ -37,8 +40,8 @@ def request_lines(job: Job, fired_at: datetime, limit: int | None = None) -> Ite
 
 
 def problems_of(scrapper: Scrapper) -> list[str]:
-    """What would keep a scraper from fetching anything."""
-    problems: list[str] = []
+    """What would keep a scraper from fetching anything, or from storing what it fetched."""
+    problems = _problems_of_node(scrapper)
     try:
         credentials_of(scrapper, os.environ)
     except ConfigurationError as error:
@@ -48,6 +51,16 @@ def problems_of(scrapper: Scrapper) -> list[str]:
     except IngressError as error:
         problems.append(str(error))
     return problems
+
+
+def _problems_of_node(scrapper: Scrapper) -> list[str]:
+    try:
+        Inlet(scrapper, read_schema(scrapper)).dataset_schema("")
+    except NodeUnknownError as error:
+        return [f"target_node: {error}"]
+    except ConfigurationError:
+        pass  # the finding about its schema says so
+    return []
 
 
 def details_of(scrapper: Scrapper) -> tuple[str, ...]:

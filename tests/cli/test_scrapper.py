@@ -101,3 +101,10 @@ def test_the_check_finds_what_keeps_a_scraper_from_running(cli: Cli, configurati
     assert len(wrong) == 3
     for expected, line in zip(("NOT_SET", "no column 'pth'", "SMTP_PASSWORD"), wrong, strict=True):
         assert expected in line
+
+
+def test_the_check_finds_a_node_that_can_hold_nothing(cli: Cli, configuration: Path) -> None:
+    configuration.write_text(configuration.read_text().replace("target_node: sun, ", "", 1))
+    wrong = [line for line in cli.run("check", code=1).stdout.splitlines() if line.startswith("wrong")]
+    assert len(wrong) == 1
+    assert "scraper good: target_node: The schema of 'good' has no node '' with variables" in wrong[0]
