@@ -43,18 +43,18 @@ def bucket() -> Iterator[str]:
     server.stop()
 
 
-def on_s3(url: str) -> dict[str, object]:
+def on_s3(url: str, timeout_s: float) -> dict[str, object]:
     return {
         "s3_store_url": "s3://bucket/store.zarr",
         "s3_endpoint_url": url,
         "s3_access_key": SecretStr("k"),
         "s3_secret_key": SecretStr("s"),
-        "s3_timeout_s": 1.0,
+        "s3_timeout_s": timeout_s,
     }
 
 
 def test_an_upload_to_s3_is_there_when_it_is_acknowledged(start: Callable[..., Service], bucket: str) -> None:
-    service = start(**on_s3(bucket))
+    service = start(**on_s3(bucket, timeout_s=30.0))
     assert service.client.get("/health/ready").status_code == 200
     answer = service.post()
     assert answer.status_code == 202, answer.text
@@ -70,7 +70,7 @@ def test_s3_out_of_reach_is_503_within_bounded_time(start: Callable[..., Service
         port = listener.getsockname()[1]
         if not silent:
             listener.close()
-        service = start(**on_s3(f"http://127.0.0.1:{port}"))
+        service = start(**on_s3(f"http://127.0.0.1:{port}", timeout_s=1.0))
         started = time.monotonic()
         answer = service.post()
         assert time.monotonic() - started < 5

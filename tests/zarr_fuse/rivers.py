@@ -35,7 +35,7 @@ class River:
         return open_store(schema, STORE_URL=self.url, STORE_FORMAT=self.store_format, **options)
 
     def restart(self):
-        self.storage.heal()
+        self.storage.switch.heal()
         self.life += 1
 
     def zarr_store(self):

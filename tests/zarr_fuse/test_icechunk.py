@@ -17,9 +17,9 @@ import polars as pl
 import pytest
 import xarray as xr
 
+from tests.faults.switch import DiedError
 from tests.zarr_fuse import test_interruptions as interruptions
 from tests.zarr_fuse.rivers import IcechunkRiver
-from tests.zarr_fuse.storages import Died
 from zarr_fuse import open_store, remove_store
 from zarr_fuse.commit import branch, local_disk, repository, snapshot_ledger, snapshots
 from zarr_fuse.errors import (
@@ -156,12 +156,12 @@ class TestCreation:
     def test_interrupted_creation_is_completed_by_the_next_opening(self, fault, monkeypatch):
         survey = IcechunkRiver(monkeypatch)
         survey.open(SIMPLE)
-        for call in range(1, survey.storage.calls + 1):
+        for call in range(1, survey.storage.switch.calls + 1):
             survey = IcechunkRiver(monkeypatch)
-            survey.storage.plan(call, fault)
+            survey.storage.switch.plan(call, fault)
             try:
                 survey.open(SIMPLE)
-            except (Died, StorageError):
+            except (DiedError, StorageError):
                 survey.restart()
             merge(survey.open(SIMPLE), 0, 1, "a")
             assert survey.dataset("n").x.values.tolist() == [1.0, 1.0], call
@@ -359,11 +359,11 @@ def test_interrupted_transaction_is_whole_or_absent_and_its_repetition_ends_as_i
     for call in range(1, interruptions.call_count(IcechunkRiver(monkeypatch), scenario) + 1):
         survey = IcechunkRiver(monkeypatch)
         root, before, after = interruptions.started(survey, scenario)
-        survey.storage.plan(call, fault)
+        survey.storage.switch.plan(call, fault)
         try:
             interruptions.merge(root, interruptions.SCENARIOS[scenario], "item")
             interrupted = False
-        except (Died, StorageError):
+        except (DiedError, StorageError):
             interrupted = True
         survey.restart()
         if not (interrupted and fault in {"lost", "refused"} and call % 2):

@@ -7,8 +7,8 @@ import copy
 
 import pytest
 
+from tests.faults.switch import DiedError
 from tests.zarr_fuse import river
-from tests.zarr_fuse.storages import Died
 from zarr_fuse.errors import AlreadyMergedError, StorageError
 
 GAUGES = [(1.0, 0.0), (-1.0, 0.0), (-2.0, 7.5)]
@@ -75,9 +75,9 @@ def holds(survey, models):
 
 def call_count(survey, scenario):
     root, _, _ = started(survey, scenario)
-    survey.storage.heal()
+    survey.storage.switch.heal()
     merge(root, SCENARIOS[scenario], "item")
-    return survey.storage.calls
+    return survey.storage.switch.calls
 
 
 @pytest.mark.parametrize("fault", ["before", "after", "lost", "refused"])
@@ -89,10 +89,10 @@ def test_interrupted_transaction_is_whole_or_absent_and_its_repetition_ends_as_i
     for call in range(1, call_count(make(monkeypatch), scenario) + 1):
         survey = make(monkeypatch)
         root, before, after = started(survey, scenario)
-        survey.storage.plan(call, fault)
+        survey.storage.switch.plan(call, fault)
         try:
             merge(root, SCENARIOS[scenario], "item")
-        except (Died, StorageError):
+        except (DiedError, StorageError):
             interrupted = True
         else:
             interrupted = False
@@ -116,8 +116,8 @@ def test_bytes_of_an_abandoned_transaction_never_come_to_light(fault, monkeypatc
     for call in range(1, call_count(make(monkeypatch), "append") + 1):
         survey = make(monkeypatch)
         root, models, after = started(survey, "append")
-        survey.storage.plan(call, fault)
-        with contextlib.suppress(Died):
+        survey.storage.switch.plan(call, fault)
+        with contextlib.suppress(DiedError):
             merge(root, SCENARIOS["append"], "item")
         survey.restart()
         root = survey.open()
@@ -143,7 +143,7 @@ def test_same_handle_goes_on_after_a_refused_call(scenario, monkeypatch, request
     for call in range(1, call_count(make(monkeypatch), scenario) + 1):
         survey = make(monkeypatch)
         root, _, after = started(survey, scenario)
-        survey.storage.plan(call, "refused")
+        survey.storage.switch.plan(call, "refused")
         try:
             merge(root, SCENARIOS[scenario], "item")
         except StorageError:

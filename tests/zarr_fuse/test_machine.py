@@ -11,10 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.faults.switch import DiedError
 from tests.hypothesis_profiles import examples
 from tests.zarr_fuse import river
 from tests.zarr_fuse.rivers import IcechunkRiver, River
-from tests.zarr_fuse.storages import Died
 from zarr_fuse.commit import snapshot_ledger
 from zarr_fuse.errors import AlreadyMergedError, SchemaWarning, StorageError
 
@@ -76,13 +76,13 @@ class RiverMachine(RuleBasedStateMachine):
     )
     def interrupted_transaction(self, updates, at, fault, repeat):
         item_id = secrets.token_hex(4)
-        self.storage.plan(at, fault)
+        self.storage.switch.plan(at, fault)
         try:
             self.merge(updates, item_id)
-        except (Died, StorageError):
+        except (DiedError, StorageError):
             self.survey.restart()
         else:
-            self.storage.heal()
+            self.storage.switch.heal()
             self.follow(updates, item_id)
             return
         before = copy.deepcopy(self.models)

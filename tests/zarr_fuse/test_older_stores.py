@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import xarray as xr
 
+from tests.faults.switch import DiedError
 from tests.zarr_fuse.older_stores import (
     NEW_SCHEMA,
     OLD_SCHEMA,
@@ -16,7 +17,6 @@ from tests.zarr_fuse.older_stores import (
     new_generation,
     older_generation,
 )
-from tests.zarr_fuse.storages import Died
 from zarr_fuse import open_store
 from zarr_fuse.errors import CorruptStoreError, SchemaWarning, StorageError, UpdateRefusedError
 
@@ -463,13 +463,13 @@ def test_first_update_of_an_existing_store_is_whole_or_absent(
 
     survey = started()
     before = shown(survey)
-    survey.storage.heal()
+    survey.storage.switch.heal()
     merge(survey)
-    after, calls = shown(survey), survey.storage.calls
+    after, calls = shown(survey), survey.storage.switch.calls
     for call in range(1 + FAULTS.index(fault), calls + 1, len(FAULTS)):
         survey = started()
-        survey.storage.plan(call, fault)
-        with contextlib.suppress(Died, StorageError):
+        survey.storage.switch.plan(call, fault)
+        with contextlib.suppress(DiedError, StorageError):
             merge(survey)
         survey.restart()
         committed = survey.open(None).ledger.contains(["item"]) == {"item"}

@@ -15,9 +15,10 @@ import xarray as xr
 from obstore.store import S3Store
 from zarr.storage import ObjectStore
 
+from tests.faults.switch import DiedError
 from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY
 from tests.zarr_fuse import river
-from tests.zarr_fuse.storages import Died, FailingS3Store
+from tests.zarr_fuse.storages import FailingS3Store
 from tests.zarr_fuse.test_interruptions import SCENARIOS, assert_clean, holds, merge, started
 from zarr_fuse import open_store, remove_store
 from zarr_fuse.commit import write_ahead
@@ -165,13 +166,13 @@ def test_request_that_dies_leaves_the_transaction_whole_or_absent(
 
     survey = fresh()
     root, _, _ = started(survey, scenario)
-    survey.storage.heal()
+    survey.storage.switch.heal()
     merge(root, SCENARIOS[scenario], "item")
-    for call in range(first, survey.storage.calls + 1, 12):
+    for call in range(first, survey.storage.switch.calls + 1, 12):
         survey = fresh()
         root, before, after = started(survey, scenario)
-        survey.storage.plan(call, fault)
-        with contextlib.suppress(Died, StorageError):
+        survey.storage.switch.plan(call, fault)
+        with contextlib.suppress(DiedError, StorageError):
             merge(root, SCENARIOS[scenario], "item")
         survey.restart()
         root = survey.open()

@@ -122,9 +122,9 @@ def test_complex_numbers_are_structs(survey):
 
 def test_decoded_dataset_holds_labels_and_stays_lazy(survey, node):
     data = node.decoded
-    reads = survey.storage.calls
+    reads = survey.storage.switch.calls
     part = data.quality.isel(when=0)
-    assert survey.storage.calls == reads
+    assert survey.storage.switch.calls == reads
     assert part.values.tolist() == ["bad", "good"]
     na = "\uffff" * 10
     assert data.quality.values.tolist() == [["bad", "good"], [na, na]]

@@ -70,7 +70,7 @@ def extracted(
 
 
 def _row_by_row(value: Json, rows: str, columns: Mapping[str, str]) -> Columns:
-    records = compiled(rows).findall(value)
+    records = _found(compiled(rows), value)
     if not records:
         raise EmptyPayloadError(f"the rows path {rows} finds nothing in the JSON")
     return {name: _column(name, compiled(path), records) for name, path in columns.items()}
@@ -88,7 +88,7 @@ def _column(name: str, path: JSONPath, records: list[Any]) -> list[Any]:
 
 
 def _whole_columns(value: Json, columns: Mapping[str, str]) -> Columns:
-    found = {name: compiled(path).findall(value) for name, path in columns.items()}
+    found = {name: _found(compiled(path), value) for name, path in columns.items()}
     empty = next((name for name, values in found.items() if not values), None)
     if empty is not None:
         raise PayloadError(f"column {empty!r}: the path {columns[empty]} finds nothing in the JSON")
@@ -106,10 +106,17 @@ def _one(path: JSONPath, value: Json, place: str) -> Any:  # noqa: ANN401 - a JS
 
 
 def _single(path: JSONPath, value: Json, place: str) -> Any:  # noqa: ANN401 - a JSON value
-    found = path.findall(value)
+    found = _found(path, value)
     if len(found) > 1:
         raise PayloadError(f"{place}: the path {path} finds {len(found)} values, and a cell takes one")
     return found[0] if found else NO_VALUE
+
+
+def _found(path: JSONPath, value: Json) -> list[Any]:
+    """All that the path selects. A text is a value here; the library would read it as JSON once more."""
+    if isinstance(value, str):
+        return [] if path.segments else [value]
+    return path.findall(value)
 
 
 def _keys(path: JSONPath) -> list[str | int] | None:

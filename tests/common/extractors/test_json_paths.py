@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from packages.common.errors import PayloadError
-from packages.common.extractors.json_paths import NO_VALUE, _followed, _keys, compiled
+from packages.common.extractors.json_paths import NO_VALUE, _followed, _found, _keys, compiled
 from packages.common.models.treatment_model import Extraction
 from tests.hypothesis_profiles import examples
 
@@ -124,10 +124,30 @@ VALUES = st.recursive(
 
 
 @profile(max_examples=examples(150))
+@example(document="0", steps=[])
+@example(document="{", steps=["a"])
 @given(document=VALUES, steps=st.lists(NAMES | st.integers(-3, 3), max_size=4))
 def test_short_cut_finds_what_the_path_finds(document: object, steps: list[str | int]) -> None:
-    path = compiled("$" + "".join(f"[{step!r}]" for step in steps))
-    keys = _keys(path)
+    inner = "".join(f"[{step!r}]" for step in steps)
+    keys = _keys(compiled("$" + inner))
     assert keys == steps
     found = _followed(document, keys)
-    assert ([] if found is NO_VALUE else [found]) == path.findall(document)
+    assert ([] if found is NO_VALUE else [found]) == compiled("$[0]" + inner).findall([document])
+
+
+@profile(max_examples=examples(150))
+@example(document="[1]", inner="[*]")
+@example(document="0", inner="")
+@given(document=VALUES, inner=st.sampled_from(["", "[*]", "..a", "[?@.a]", "['a'][*]"]))
+def test_a_document_is_read_as_it_is_within_another(document: object, inner: str) -> None:
+    assert _found(compiled("$" + inner), document) == compiled("$[0]" + inner).findall([document])
+
+
+def test_texts_that_look_like_json_stay_texts() -> None:
+    extraction = Extraction(rows="$[*]", columns={"t": "$"}, document={"first": "$[0]"})
+    frame = extraction.frame(b'["0", "[1, 2]", "{"]', "application/json")
+    assert frame.to_dict(as_series=False) == {"t": ["0", "[1, 2]", "{"], "first": ["0", "0", "0"]}
+    with pytest.raises(PayloadError, match="finds nothing in any of 2 rows"):
+        Extraction(rows="$[*]", columns={"t": "$..a"}).frame(
+            json.dumps(['{"a": 1}', "["]).encode(), "application/json"
+        )
