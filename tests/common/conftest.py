@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from tests.rigs.ceph_rgw import CephRgw
-
-BUCKET = "queue-bucket"
+from tests.rigs.s3 import Bucket, new_bucket
 
 
 @pytest.fixture(autouse=True)
@@ -35,32 +32,13 @@ def _clean_environment(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    _create_bucket(endpoint)
-    yield endpoint
-    server.stop()
+def s3_bucket(moto_endpoint: str) -> Bucket:
+    return new_bucket(moto_endpoint)
 
 
 @pytest.fixture(scope="session")
-def rgw_endpoint(rgw: CephRgw) -> str:
-    _create_bucket(rgw.endpoint)
-    return rgw.endpoint
-
-
-def _create_bucket(endpoint: str) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket=BUCKET)
-    client.close()
+def rgw_bucket(rgw: CephRgw) -> Bucket:
+    return new_bucket(rgw.endpoint, "rgw")
 
 
 @pytest.fixture(params=["file", "memory", "s3", pytest.param("rgw", marks=pytest.mark.rgw)])
@@ -68,11 +46,8 @@ def settings(request, tmp_path: Path) -> Settings:
     """Settings for an empty queue on each kind of storage."""
     name = uuid.uuid4().hex
     if request.param in {"s3", "rgw"}:
-        endpoint = request.getfixturevalue(f"{request.param}_endpoint")
-        url = f"s3://{BUCKET}/{name}"
-        return Settings(
-            s3_queue_url=url, s3_endpoint_url=endpoint, s3_access_key="key", s3_secret_key="secret"
-        )
+        bucket: Bucket = request.getfixturevalue(f"{request.param}_bucket")
+        return Settings(s3_queue_url=bucket.url(name), **bucket.access)
     url = (tmp_path / "deep" / "queue").as_uri() if request.param == "file" else f"memory://{name}"
     return Settings(s3_queue_url=url)
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 
-import boto3
 import pytest
 
 from packages.common.errors import StorageUnavailableError
@@ -10,7 +9,7 @@ from packages.common.local_files import STAGING
 from packages.common.object_writer import ObjectWriter
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
-from tests.common.conftest import BUCKET
+from tests.rigs.s3 import Bucket, bucket_behind
 
 PIECE = os.urandom(1 << 20)
 
@@ -18,17 +17,8 @@ PIECE = os.urandom(1 << 20)
 def unfinished(settings: Settings) -> list[str]:
     if settings.s3_endpoint_url is None:
         return []
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint_url,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        region_name="us-east-1",
-    )
-    prefix = settings.s3_queue_url.rpartition("/")[2]
-    found = client.list_multipart_uploads(Bucket=BUCKET, Prefix=prefix).get("Uploads", [])
-    client.close()
-    return [one["Key"] for one in found]
+    _, bucket, prefix = settings.s3_queue_url.rsplit("/", 2)
+    return Bucket("", bucket, settings.s3_endpoint_url).unfinished(prefix)
 
 
 def write(writer: ObjectWriter, pieces: int) -> None:
@@ -83,13 +73,8 @@ def test_a_local_object_is_written_under_a_staging_name_and_synced_before_it_has
 
 
 def test_a_storage_that_is_away_is_named_as_such_and_its_abort_raises_nothing(free_port):
-    settings = Settings(
-        s3_queue_url="s3://bucket/q",
-        s3_access_key="k",
-        s3_secret_key="s",
-        s3_timeout_s=1,
-        s3_endpoint_url=f"http://127.0.0.1:{free_port}",
-    )
+    away = bucket_behind(free_port)
+    settings = Settings(s3_queue_url=away.url("q"), s3_timeout_s=1, **away.access)
     writer = ObjectStorage(settings.s3_queue_url, settings).writer("x")
     with pytest.raises(StorageUnavailableError):
         write(writer, 20)

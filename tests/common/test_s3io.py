@@ -20,6 +20,7 @@ from packages.common.errors import (
 from packages.common.local_files import STAGING
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
+from tests.rigs.s3 import Bucket, bucket_behind
 
 ODD_NAMES = [
     "a b",
@@ -164,28 +165,23 @@ def test_probe_says_yes_and_leaves_nothing(storage):
     assert keys_of(storage, "") == []
 
 
-def test_missing_bucket_is_named(s3_endpoint):
-    settings = Settings(
-        s3_queue_url="s3://no-such-bucket/q",
-        s3_endpoint_url=s3_endpoint,
-        s3_access_key="k",
-        s3_secret_key="s",
-    )
+def test_missing_bucket_is_named(moto_endpoint):
+    missing = Bucket("moto", "no-such-bucket", moto_endpoint)
+    settings = Settings(s3_queue_url=missing.url("q"), **missing.access)
     storage = ObjectStorage(settings.s3_queue_url, settings)
     for attempt in (lambda: storage.get("k"), lambda: storage.put("k", b""), lambda: list(storage.list(""))):
         with pytest.raises(StorageError, match="bucket does not exist"):
             attempt()
 
 
-def unreachable(**extra) -> ObjectStorage:
-    settings = Settings(
-        s3_queue_url="s3://bucket/q", s3_access_key="k", s3_secret_key="s", s3_timeout_s=1, **extra
-    )
+def storage_behind(port: int) -> ObjectStorage:
+    bucket = bucket_behind(port)
+    settings = Settings(s3_queue_url=bucket.url("q"), s3_timeout_s=1, **bucket.access)
     return ObjectStorage(settings.s3_queue_url, settings)
 
 
 def test_refused_connection_is_retryable_and_quick(free_port):
-    storage = unreachable(s3_endpoint_url=f"http://127.0.0.1:{free_port}")
+    storage = storage_behind(free_port)
     started = time.monotonic()
     for attempt in (lambda: storage.get("k"), lambda: storage.put("k", b"1"), lambda: list(storage.list(""))):
         with pytest.raises(StorageUnavailableError) as caught:
@@ -196,7 +192,7 @@ def test_refused_connection_is_retryable_and_quick(free_port):
 
 
 def test_silent_server_answers_within_the_timeout(silent_port):
-    storage = unreachable(s3_endpoint_url=f"http://127.0.0.1:{silent_port}")
+    storage = storage_behind(silent_port)
     started = time.monotonic()
     with pytest.raises(StorageUnavailableError):
         storage.put("k", b"1")
@@ -204,10 +200,9 @@ def test_silent_server_answers_within_the_timeout(silent_port):
 
 
 def test_a_large_create_may_take_longer_than_a_small_request(slow_port):
-    settings = {"s3_endpoint_url": f"http://127.0.0.1:{slow_port}"}
-    assert unreachable(**settings).create("large", b"x" * (s3io.PART_BYTES + 1)) is True
+    assert storage_behind(slow_port).create("large", b"x" * (s3io.PART_BYTES + 1)) is True
     with pytest.raises(StorageUnavailableError):
-        unreachable(**settings).create("small", b"x")
+        storage_behind(slow_port).create("small", b"x")
 
 
 def test_credentials_in_the_address_are_refused_and_not_repeated():

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -10,41 +9,27 @@ from packages.common.errors import StorageUnavailableError
 from packages.common.settings import Settings
 from packages.common.unfinished import UnfinishedUpload, abort_upload, unfinished_uploads
 from services.extractor_service.housekeeping import removals, remove
-from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY
-from tests.rigs.s3 import Bucket
+from tests.rigs.s3 import Bucket, bucket_behind
 
 LATER = datetime.now(UTC) + timedelta(hours=25)
 
 
 @pytest.fixture
 def in_bucket(bucket: Bucket) -> Settings:
-    return Settings(
-        s3_queue_url=bucket.url("queue"),
-        s3_endpoint_url=bucket.endpoint,
-        s3_access_key=ACCESS_KEY,
-        s3_secret_key=SECRET_KEY,
-    )
+    return Settings(s3_queue_url=bucket.url("queue"), **bucket.access)
 
 
 def test_housekeeping_aborts_the_uploads_of_the_queue_that_are_a_day_old(bucket, in_bucket):
-    client = boto3.client(
-        "s3",
-        endpoint_url=bucket.endpoint,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        region_name="us-east-1",
-    )
-    for key in ("queue/accepted/a.csv", "other/b.csv"):
-        client.create_multipart_upload(Bucket=bucket.name, Key=key)
+    with bucket.client() as client:
+        for key in ("queue/accepted/a.csv", "other/b.csv"):
+            client.create_multipart_upload(Bucket=bucket.name, Key=key)
     if bucket.kind != "moto":  # which says that every upload began in 2010
         assert list(removals(in_bucket)) == []
     found = list(removals(in_bucket, now=LATER))
     assert [one.key for one in found] == ["accepted/a.csv"]
     assert remove(in_bucket, found) == 1
-    left = client.list_multipart_uploads(Bucket=bucket.name)["Uploads"]
-    assert [one["Key"] for one in left] == ["other/b.csv"]
+    assert bucket.unfinished() == ["other/b.csv"]
     abort_upload(in_bucket, UnfinishedUpload("accepted/a.csv", found[0].upload_id))
-    client.close()
 
 
 def test_a_local_queue_has_none(tmp_path):
@@ -52,13 +37,8 @@ def test_a_local_queue_has_none(tmp_path):
 
 
 def test_a_storage_that_is_away_is_named(free_port):
-    settings = Settings(
-        s3_queue_url="s3://bucket/q",
-        s3_access_key="k",
-        s3_secret_key="s",
-        s3_timeout_s=1,
-        s3_endpoint_url=f"http://127.0.0.1:{free_port}",
-    )
+    away = bucket_behind(free_port)
+    settings = Settings(s3_queue_url=away.url("q"), s3_timeout_s=1, **away.access)
     with pytest.raises(StorageUnavailableError):
         list(unfinished_uploads(settings))
 
