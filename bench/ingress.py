@@ -105,15 +105,11 @@ def large(storage: Storage, folder: Path, say: Callable[[str], None], *, quick: 
 @contextmanager
 def gateway() -> Iterator[Storage]:
     """A real Ceph RGW with a bucket."""
-    import boto3
-
     from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY, running_gateway
+    from tests.rigs.s3 import new_bucket
 
     with running_gateway() as rig:
-        keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
-        s3 = boto3.client("s3", endpoint_url=rig.endpoint, region_name="us-east-1", **keys)
-        s3.create_bucket(Bucket="bench")
-        yield Storage(rig.endpoint, "bench", ACCESS_KEY, SECRET_KEY)
+        yield Storage(rig.endpoint, new_bucket(rig.endpoint, "rgw").name, ACCESS_KEY, SECRET_KEY)
 
 
 @dataclass(frozen=True)

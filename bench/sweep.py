@@ -10,21 +10,20 @@ import json
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import boto3
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from bench.machine import facts
 from bench.table import facts_table
-from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY, running_gateway
+from tests.rigs.ceph_rgw import running_gateway
+from tests.rigs.s3 import new_bucket
 
 ROOT = Path(__file__).parents[1]
 REQUESTS, SHARE = 8.0, 0.5  # targets: requests an item at most, of the floor's rate at least
@@ -83,12 +82,8 @@ def _place(storage: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield "", {}
         return
     with running_gateway() as gateway:
-        keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
-        client = boto3.client("s3", endpoint_url=gateway.endpoint, region_name="us-east-1", **keys)
-        bucket = f"bench-{uuid.uuid4().hex}"
-        client.create_bucket(Bucket=bucket)
-        access = {"s3_access_key": ACCESS_KEY, "s3_secret_key": SECRET_KEY}
-        yield f"s3://{bucket}", {**access, "s3_endpoint_url": gateway.endpoint}
+        bucket = new_bucket(gateway.endpoint, "rgw")
+        yield f"s3://{bucket.name}", bucket.access
 
 
 def _child(act: str, asked: dict[str, Any]) -> str:

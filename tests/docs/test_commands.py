@@ -3,14 +3,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.docs.blocks import README, ROOT, Shell, blocks_of, commands, environment
+from tests.rigs.s3 import new_bucket
 
 HOW_TO = ROOT / "docs" / "how-to"
 FIRST_DATASET = HOW_TO / "first-dataset.md"
@@ -89,19 +88,10 @@ def test_the_example_client_follows_its_upload(clone: Path, port: int) -> None:
     assert client.returncode == 0
 
 
-@pytest.fixture
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    httpx.put(f"{endpoint}/measurements", trust_env=False).raise_for_status()
-    yield endpoint
-    server.stop()
-
-
-def test_the_settings_for_s3_pass_the_check(clone: Path, shell: Shell, s3_endpoint: str) -> None:
+def test_the_settings_for_s3_pass_the_check(clone: Path, shell: Shell, moto_endpoint: str) -> None:
+    new_bucket(moto_endpoint, name="measurements")
     (settings,), (check, *_) = blocks_of(S3, "settings"), commands(S3)
-    text = settings.text.replace("https://objects.example.net", s3_endpoint).replace("…", "key")
+    text = settings.text.replace("https://objects.example.net", moto_endpoint).replace("…", "key")
     (clone / ".env").write_text(text, encoding="utf-8")
     assert "wrong" not in shell(check.text)
     assert "s3://measurements" in shell(check.text)

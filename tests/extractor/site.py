@@ -9,9 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import boto3
 import xarray as xr
 
 from packages.common.keys import ItemState, new_item_id
@@ -19,6 +17,7 @@ from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.extractor_service.places import open_queue, store_options
+from tests.rigs.s3 import new_bucket
 from zarr_fuse import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -219,24 +218,13 @@ def build_site(
 
 def build_s3_site(folder: Path, endpoint_url: str) -> Site:
     """Write an installation whose stores and queue lie in a fresh bucket."""
-    bucket = f"bucket-{uuid4().hex}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint_url,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket=bucket)
-    client.close()
+    bucket = new_bucket(endpoint_url)
     return build_site(
         folder,
-        store_url=f"s3://{bucket}/store.zarr",
-        queue_url=f"s3://{bucket}/queue",
-        river_url=f"s3://{bucket}/river.zarr",
-        s3_endpoint_url=endpoint_url,
-        s3_access_key="key",
-        s3_secret_key="secret",
+        store_url=bucket.url("store.zarr"),
+        queue_url=bucket.url("queue"),
+        river_url=bucket.url("river.zarr"),
+        **bucket.access,
     )
 
 

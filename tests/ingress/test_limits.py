@@ -13,6 +13,7 @@ from services.ingress_service.web.limits import Gate
 from tests.ingress.live import ALICE, BOB, CSV, Service
 from tests.ingress.test_hostile import head
 from tests.ingress.test_streaming import LARGE, in_pieces
+from tests.rigs.s3 import bucket_behind
 
 
 def test_a_user_gets_a_share_and_leaves_places_for_others() -> None:
@@ -71,13 +72,9 @@ def test_large_bodies_side_by_side_fill_little_of_the_memory_set_aside(
 
 def test_a_storage_that_hangs_is_answered_in_bounded_time(start: Callable[..., Service]) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        away = bucket_behind(silent.getsockname()[1])
         service = start(
-            s3_store_url="s3://bucket/store.zarr",
-            s3_endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
-            s3_access_key="k",
-            s3_secret_key="s",
-            s3_timeout_s=1,
-            max_upload_bytes=64 << 20,
+            s3_store_url=away.url("store.zarr"), s3_timeout_s=1, max_upload_bytes=64 << 20, **away.access
         )
         started = time.monotonic()
         with ThreadPoolExecutor(2) as pool:

@@ -188,13 +188,7 @@ def test_a_name_that_is_no_time_is_foreign(odd: str) -> None:
 
 def test_an_s3_lists_newest_first(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folders, "PAGE_KEYS", 10)
-    options = bucket.options()
-    found = Settings(
-        _env_file=None,
-        s3_endpoint_url=bucket.endpoint,
-        s3_access_key=options["S3_ACCESS_KEY"],
-        s3_secret_key=options["S3_SECRET_KEY"],
-    )
+    found = Settings(_env_file=None, **bucket.access)
     queue = Queue(ObjectStorage(bucket.url("queue"), found))
     last = datetime(2026, 10, 30, tzinfo=UTC)
     names = [name(last - timedelta(hours=number**2), number) for number in range(40)]

@@ -10,7 +10,6 @@ import pytest
 from packages.common.keys import ItemState
 from tests.ingress.scrapper_rig import FRIDAY, Rig, rig_at
 from tests.ingress.scrapper_site import Site, running_site
-from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY
 from tests.rigs.s3 import Bucket
 
 FIRINGS = 100
@@ -57,6 +56,5 @@ def test_replicas_on_a_folder_make_one_item_a_firing(tmp_path: Path, site: Site,
 def test_replicas_on_s3_make_one_item_a_firing(
     tmp_path: Path, site: Site, bucket: Bucket, replicas: int
 ) -> None:
-    options = {"s3_endpoint_url": bucket.endpoint, "s3_access_key": ACCESS_KEY, "s3_secret_key": SECRET_KEY}
-    rig = rig_at(tmp_path, bucket.url("queue"), **options)
+    rig = rig_at(tmp_path, bucket.url("queue"), **bucket.access)
     replicas_make_one_item_a_firing(rig, site, replicas, race_every=1 if bucket.kind == "rgw" else 25)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import boto3
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
-from pydantic import SecretStr
 
 from tests.ingress.live import CSV, CSV_TYPE, Service
+from tests.rigs.s3 import Bucket, bucket_behind
 
 
 def test_without_authentication_everybody_is_anonymous_but_nobody_is_admin(
@@ -28,33 +26,10 @@ def test_a_service_without_users_refuses_everybody(start: Callable[..., Service]
     assert start(basic_auth_users_json=None).post().status_code == 401
 
 
-@pytest.fixture
-def bucket() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    client = boto3.client(
-        "s3", endpoint_url=url, aws_access_key_id="k", aws_secret_access_key="s", region_name="us-east-1"
-    )
-    client.create_bucket(Bucket="bucket")
-    yield url
-    client.close()
-    server.stop()
-
-
-def on_s3(url: str, timeout_s: float) -> dict[str, object]:
-    return {
-        "s3_store_url": "s3://bucket/store.zarr",
-        "s3_endpoint_url": url,
-        "s3_access_key": SecretStr("k"),
-        "s3_secret_key": SecretStr("s"),
-        "s3_timeout_s": timeout_s,
-    }
-
-
-def test_an_upload_to_s3_is_there_when_it_is_acknowledged(start: Callable[..., Service], bucket: str) -> None:
-    service = start(**on_s3(bucket, timeout_s=30.0))
+def test_an_upload_to_s3_is_there_when_it_is_acknowledged(
+    start: Callable[..., Service], moto_bucket: Bucket
+) -> None:
+    service = start(s3_store_url=moto_bucket.url("store.zarr"), s3_timeout_s=30.0, **moto_bucket.access)
     assert service.client.get("/health/ready").status_code == 200
     answer = service.post()
     assert answer.status_code == 202, answer.text
@@ -70,7 +45,8 @@ def test_s3_out_of_reach_is_503_within_bounded_time(start: Callable[..., Service
         port = listener.getsockname()[1]
         if not silent:
             listener.close()
-        service = start(**on_s3(f"http://127.0.0.1:{port}", timeout_s=1.0))
+        away = bucket_behind(port)
+        service = start(s3_store_url=away.url("store.zarr"), s3_timeout_s=1.0, **away.access)
         started = time.monotonic()
         answer = service.post()
         assert time.monotonic() - started < 5

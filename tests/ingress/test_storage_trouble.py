@@ -7,21 +7,20 @@ import os
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
 
 from packages.common.keys import METADATA_SUFFIX
 from tests.ingress.live import ALICE, CSV, CSV_TYPE, Service, running, settings_for
 from tests.ingress.storage_gate import gate_before
-from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY, CephRgw
+from tests.rigs.ceph_rgw import CephRgw
+from tests.rigs.s3 import new_bucket
 
 S3_TIMEOUT_S = 2.0
 BOUND_S = 20.0
@@ -129,14 +128,9 @@ def check(service: Service, answers: Answers) -> None:
 @contextmanager
 def serving(folder: Path, endpoint: str, direct: str) -> Iterator[Service]:
     """A service whose storage is `endpoint`, with a new bucket made through `direct`."""
-    name = f"trouble-{uuid.uuid4().hex[:12]}"
-    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
-    client = boto3.client("s3", endpoint_url=direct, region_name="us-east-1", **keys)
-    client.create_bucket(Bucket=name)
-    client.close()
-    storage = {"s3_endpoint_url": endpoint, "s3_access_key": ACCESS_KEY, "s3_secret_key": SECRET_KEY}
-    options = {"s3_store_url": f"s3://{name}/store.zarr", "s3_timeout_s": S3_TIMEOUT_S}
-    with running(settings_for(folder, **storage, **options, max_upload_bytes=64 << 20)) as service:
+    bucket = replace(new_bucket(direct), endpoint=endpoint)
+    options = {"s3_store_url": bucket.url("store.zarr"), "s3_timeout_s": S3_TIMEOUT_S, **bucket.access}
+    with running(settings_for(folder, **options, max_upload_bytes=64 << 20)) as service:
         yield service
 
 

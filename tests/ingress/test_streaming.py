@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pyarrow as pa
 import pytest
@@ -24,7 +23,6 @@ from packages.common.payloads import pieces as payload_pieces
 from packages.common.queue import Queue
 from services.ingress_service.web.holding import HELD_BYTES
 from tests.ingress.live import CSV_TYPE, Service
-from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY
 from tests.rigs.s3 import Bucket
 
 HEADER = b"time,name,temperature,humidity\n"
@@ -163,46 +161,30 @@ def test_a_client_that_goes_away_far_into_a_large_body_leaves_nothing(service: S
 
 
 @pytest.fixture
-def on_s3(bucket: Bucket, start: Callable[..., Service]) -> tuple[Service, Any]:
-    """A service on a real S3, and a client of it."""
-    started = start(
-        s3_store_url=bucket.url("store.zarr"),
-        s3_endpoint_url=bucket.endpoint,
-        s3_access_key=ACCESS_KEY,
-        s3_secret_key=SECRET_KEY,
-        max_upload_bytes=64 << 20,
-    )
-    client = boto3.client(
-        "s3",
-        endpoint_url=bucket.endpoint,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        region_name="us-east-1",
-    )
-    return started, lambda: client.list_multipart_uploads(Bucket=bucket.name, Prefix="queue/accepted").get(
-        "Uploads", []
-    )
+def on_s3(bucket: Bucket, start: Callable[..., Service]) -> Service:
+    """A service on a real S3."""
+    return start(s3_store_url=bucket.url("store.zarr"), **bucket.access, max_upload_bytes=64 << 20)
 
 
-def test_a_large_body_goes_up_in_parts_that_nobody_sees_before_the_last(on_s3: tuple[Service, Any]) -> None:
-    service, unfinished = on_s3
+def test_a_large_body_goes_up_in_parts_that_nobody_sees_before_the_last(
+    on_s3: Service, bucket: Bucket
+) -> None:
     body = LARGE + LARGE.removeprefix(HEADER) * 4
     assert len(body) > 10 << 20
 
     def watched() -> Iterator[bytes]:
         for piece in in_pieces(body, 4 << 20):
-            assert service.stored_keys() == set()
+            assert on_s3.stored_keys() == set()
             yield piece
 
-    payload, _ = stored(service.queue, service.post(content=watched()))
+    payload, _ = stored(on_s3.queue, on_s3.post(content=watched()))
     assert payload == body
-    assert len(service.stored_keys()) == 2
-    assert unfinished() == []
+    assert len(on_s3.stored_keys()) == 2
+    assert bucket.unfinished("queue/accepted") == []
 
 
-def test_a_refused_upload_in_parts_is_aborted(on_s3: tuple[Service, Any]) -> None:
-    service, unfinished = on_s3
+def test_a_refused_upload_in_parts_is_aborted(on_s3: Service, bucket: Bucket) -> None:
     body = LARGE + LARGE.removeprefix(HEADER) * 2 + b"1,2\n"
-    assert service.post(content=in_pieces(body)).status_code == 406
-    assert service.stored_keys() == set()
-    assert unfinished() == []
+    assert on_s3.post(content=in_pieces(body)).status_code == 406
+    assert on_s3.stored_keys() == set()
+    assert bucket.unfinished("queue/accepted") == []

@@ -6,10 +6,8 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
-import boto3
 import obstore
 import pytest
-from moto.server import ThreadedMotoServer
 from obstore.store import LocalStore, MemoryStore
 
 from zarr_fuse.errors import (
@@ -40,24 +38,6 @@ def _no_aws(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="key",
-        aws_secret_access_key="topsecret",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket="hydro")
-    client.close()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 class Recorder(http.server.ThreadingHTTPServer):
@@ -162,16 +142,18 @@ def test_other_addresses_are_refused_and_nothing_is_created(url, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
-def test_s3_store_is_rooted_at_its_prefix(endpoint):
-    store = open_object_store("s3://hydro/deep/er", endpoint=endpoint, **KEYS)
+def test_s3_store_is_rooted_at_its_prefix(moto_bucket):
+    endpoint = moto_bucket.endpoint
+    store = open_object_store(moto_bucket.url("deep/er"), endpoint=endpoint, **KEYS)
     assert written(store) == b"1"
-    whole = open_object_store("s3://hydro", endpoint=endpoint, **KEYS)
+    whole = open_object_store(moto_bucket.url(""), endpoint=endpoint, **KEYS)
     assert "deep/er/a/b" in [meta["path"] for meta in whole.list("deep").collect()]
     assert "topsecret" not in repr(store) + repr(store.credential_provider)
 
 
-def test_s3_store_can_be_pickled(endpoint):
-    store = pickle.loads(pickle.dumps(open_object_store("s3://hydro/p", endpoint=endpoint, **KEYS)))
+def test_s3_store_can_be_pickled(moto_bucket):
+    opened = open_object_store(moto_bucket.url("p"), endpoint=moto_bucket.endpoint, **KEYS)
+    store = pickle.loads(pickle.dumps(opened))
     assert written(store) == b"1"
 
 
@@ -339,11 +321,11 @@ def complaint(**arguments) -> str:
     return "none"
 
 
-def test_probe_trusts_storages_with_one_winner(tmp_path, endpoint):
+def test_probe_trusts_storages_with_one_winner(tmp_path, moto_bucket):
     for store in (
         open_object_store(str(tmp_path / "local")),
         open_object_store("memory://probe"),
-        open_object_store("s3://hydro/probe", endpoint=endpoint, **KEYS),
+        open_object_store(moto_bucket.url("probe"), endpoint=moto_bucket.endpoint, **KEYS),
     ):
         assert probe_create_only(store, "side/car") is True
         assert store.list().collect() == []
