@@ -1,41 +1,22 @@
 from __future__ import annotations
 
-import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
-from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from packages.common.errors import ConfigurationError, NotificationError
 from packages.common.models.configuration_model import ServiceSection, Smtp
 from packages.common.notify import Hook, Mail, Notification, notifiers_of
 from tests.ingress.scrapper_site import running_site
+from tests.rigs.ports import refusing_port
+from tests.rigs.smtp import Inbox, mail_server
 
 MESSAGE = Notification("Scraper sun: 1 of 2\nrequests failed", "Déčín failed", {"scraper": "sun"})
-
-
-class Inbox:
-    """Takes mails in, and notes how each came."""
-
-    def __init__(self) -> None:
-        self.mails: list[tuple[str, list[str], object]] = []
-        self.logins: list[tuple[bytes, bytes]] = []
-
-    async def handle_DATA(self, server, session, envelope) -> str:
-        content = message_from_bytes(envelope.content, policy=policy.default)
-        self.mails.append((envelope.mail_from, envelope.rcpt_tos, content))
-        return "250 OK"
-
-    def login(self, server, session, envelope, mechanism, data) -> AuthResult:
-        assert isinstance(data, LoginPassword)
-        self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"right", handled=False)
 
 
 @pytest.fixture
@@ -57,20 +38,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve(inbox: Inbox) -> Iterator[Callable[..., int]]:
-    started: list[Controller] = []
-
-    def serve(**options) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        controller = Controller(inbox, hostname="127.0.0.1", port=port, **options)
-        controller.start()
-        started.append(controller)
-        return port
-
-    yield serve
-    for controller in started:
-        controller.stop()
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(mail_server(inbox, **options)).port
 
 
 def context_of(folder: Path) -> ssl.SSLContext:
@@ -126,10 +95,8 @@ def test_a_server_without_starttls_gets_no_mail(serve, inbox) -> None:
 
 
 def test_nobody_listening_is_a_notification_error() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        with pytest.raises(NotificationError, match="took no mail"):
-            Mail(smtp(probe.getsockname()[1]), None).send(MESSAGE)
+    with refusing_port() as port, pytest.raises(NotificationError, match="took no mail"):
+        Mail(smtp(port), None).send(MESSAGE)
 
 
 @pytest.mark.parametrize(

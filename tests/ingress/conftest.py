@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.rigs.smtp import Inbox, mail_server
+
 from .live import Service, running, settings_for
 
 
@@ -34,3 +36,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts servers with settings of their own."""
     with ExitStack() as stack:
         yield lambda **changes: stack.enter_context(running(settings_for(tmp_path, **changes)))
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """A mail server that takes everything."""
+    with mail_server(Inbox()) as started:
+        yield started

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import socket
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from packages.common.errors import NotificationError
 from packages.common.models.configuration_model import Smtp
@@ -18,6 +15,7 @@ from services.ingress_service.scrapper.history import Run
 from tests.ingress.scrapper_rig import Rig, rig_at
 from tests.ingress.scrapper_site import CSV, Site, running_site
 from tests.ingress.test_scrapper_firing import configure_rows
+from tests.rigs.smtp import Inbox
 
 HOUR = timedelta(hours=1)
 
@@ -113,32 +111,14 @@ def test_success_and_runs_by_hand_tell_nobody(rig: Rig, site: Site, channel: Cha
     assert channel.sent == []
 
 
-class Inbox:
-    def __init__(self) -> None:
-        self.subjects: list[str] = []
-
-    async def handle_DATA(self, _server, _session, envelope) -> str:
-        self.subjects.append(message_from_bytes(envelope.content)["Subject"])
-        return "250 OK"
-
-
-@pytest.fixture
-def inbox() -> Iterator[tuple[Inbox, int]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    handler = Inbox()
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield handler, port
-    controller.stop()
-
-
-def test_a_mail_server_receives_exactly_the_mails_it_should(
-    rig: Rig, site: Site, inbox: tuple[Inbox, int]
-) -> None:
-    handler, port = inbox
-    fields = {"host": "127.0.0.1", "port": port, "security": "none", "notify_to": "a@x", "from_email": "b@x"}
+def test_a_mail_server_receives_exactly_the_mails_it_should(rig: Rig, site: Site, inbox: Inbox) -> None:
+    fields = {
+        "host": "127.0.0.1",
+        "port": inbox.port,
+        "security": "none",
+        "notify_to": "a@x",
+        "from_email": "b@x",
+    }
     rig.notifiers[:] = [Mail(Smtp.model_validate(fields), None)]
     for _ in range(5):
         wake_later(rig, replicas=3)
@@ -146,7 +126,7 @@ def test_a_mail_server_receives_exactly_the_mails_it_should(
     wake_later(rig, replicas=3)
     site.replies |= dict.fromkeys(("/bad", "/worse"), site.replies["/good"])
     wake_later(rig, replicas=3)
-    assert handler.subjects == ["Scraper sun: 2 of 3 requests failed"] * 2
+    assert inbox.subjects == ["Scraper sun: 2 of 3 requests failed"] * 2
 
 
 def failed(reason: str, kind: str = "fetch") -> Run:

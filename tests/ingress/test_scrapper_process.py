@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,42 +14,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from packages.common.keys import ItemState
 from services.ingress_service.scrapper.history import ScraperRecord
 from tests.ingress.scrapper_rig import Rig, rig_at
 from tests.ingress.scrapper_site import CSV, Site, running_site
+from tests.rigs.smtp import Inbox
+from tests.rigs.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60.0
-
-
-class Inbox:
-    def __init__(self) -> None:
-        self.mails: list[bytes] = []
-
-    async def handle_DATA(self, _server: object, _session: object, envelope) -> str:
-        self.mails.append(envelope.content)
-        return "250 OK"
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     with running_site() as started:
         yield started
-
-
-@pytest.fixture
-def inbox() -> Iterator[tuple[Inbox, int]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    handler = Inbox()
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield handler, port
-    controller.stop()
 
 
 @pytest.fixture
@@ -93,19 +71,11 @@ def configure(rig: Rig, site: Site, port: int, due_at: datetime) -> None:
     rig.queue.storage.put("scrappers/sun.json", record.model_dump_json().encode())
 
 
-def wait_for(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.timeout(300)
 def test_a_stop_finishes_the_request_under_way_and_a_start_the_firing(
-    tmp_path: Path, site: Site, inbox: tuple[Inbox, int], serve: Callable[[], subprocess.Popen[bytes]]
+    tmp_path: Path, site: Site, inbox: Inbox, serve: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
     asked, release = threading.Event(), threading.Event()
-    handler, port = inbox
 
     def slow(handler) -> None:
         asked.set()
@@ -115,7 +85,7 @@ def test_a_stop_finishes_the_request_under_way_and_a_start_the_firing(
     site.replies |= {"/slow": slow, "/good": (200, {"Content-Type": "text/csv"}, CSV)}
     rig = rig_at(tmp_path)
     due_at = (datetime.now(UTC) - timedelta(minutes=5)).replace(second=0, microsecond=0)
-    configure(rig, site, port, due_at)
+    configure(rig, site, inbox.port, due_at)
     process = serve()
     assert asked.wait(PATIENCE_S)
     process.send_signal(signal.SIGTERM)
@@ -125,17 +95,16 @@ def test_a_stop_finishes_the_request_under_way_and_a_start_the_firing(
     assert process.wait(PATIENCE_S) == 0
     assert [path for path, _ in site.requests] == ["/slow"]
     assert len(rig.items()) == 1
-    assert handler.mails == []
+    assert inbox.mails == []
 
     again = serve()
-    wait_for(lambda: bool(handler.mails))
+    wait_until(lambda: bool(inbox.mails))
     again.send_signal(signal.SIGTERM)
     assert again.wait(PATIENCE_S) == 0
     assert [path for path, _ in site.requests] == ["/slow", "/good", "/bad"]
     times = {item.item_id.partition("_")[0] for item in rig.queue.items(ItemState.ACCEPTED)}
     assert times == {f"sun/{due_at:%Y%m%dT%H%M%S}"}
-    (mail,) = handler.mails
-    assert b"Scraper sun: 1 of 3 requests failed" in mail
+    assert inbox.subjects == ["Scraper sun: 1 of 3 requests failed"]
     record = json.loads(rig.queue.storage.get("scrappers/sun.json"))
     assert [firing["complete"] for firing in record["firings"]] == [False, True]
     assert record["missed"] == []
