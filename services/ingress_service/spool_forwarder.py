@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -22,7 +23,7 @@ class SpoolForwarder:
 
     An item whose forwarding was cut short is found in the queue by its id and only removed here. While the
     storage refuses, the oldest item is tried again after pauses that grow to a quarter of a minute; later
-    ones wait behind it.
+    ones wait behind it. What was deleted in the spool is removed from the queue, should it be there.
     """
 
     def __init__(self, spool: Spool, queue: Queue, on_forwarded: Callable[[str], None] | None = None) -> None:
@@ -47,13 +48,16 @@ class SpoolForwarder:
     def _run(self) -> None:
         while self._spool.added.wait() and not self._stopping.is_set():
             self._spool.added.clear()
-            while (item := self._spool.oldest()) is not None and not self._stopping.is_set():
-                self._attempt(item)
+            while not (self._spool.is_idle or self._stopping.is_set()):
+                if (deleted := self._spool.oldest_deleted()) is not None:
+                    self._attempt(partial(self._clear, deleted))
+                if (item := self._spool.oldest()) is not None:
+                    self._attempt(partial(self._forward, item))
                 self._stopping.wait(self._pause_s)
 
-    def _attempt(self, item: SpooledItem) -> None:
+    def _attempt(self, act: Callable[[], None]) -> None:
         try:
-            self._forward(item)
+            act()
         except (IngressError, OSError) as error:
             if not self._pause_s:
                 log.warning("the storage does not take what is spooled", reason=str(error))
@@ -65,7 +69,16 @@ class SpoolForwarder:
         item_id = item.metadata.item_id
         if self._queue.find(item_id) is None:
             self._queue.accept(item.metadata, item.payload)
-        self._spool.remove(item)
+        if not self._spool.remove(item):
+            return
         log.info("spooled item forwarded", item_id=item_id)
         if self._on_forwarded is not None:
             self._on_forwarded(item_id)
+
+    def _clear(self, item: SpooledItem) -> None:
+        self._spool.postpone(item)
+        item_id = item.metadata.item_id
+        if (found := self._queue.find(item_id)) is not None:
+            self._queue.purge_everywhere(found)
+        self._spool.cleared(item)
+        log.info("deleted item is not in the queue", item_id=item_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,10 +12,15 @@ from typing import Any
 
 import pytest
 
-from packages.common.errors import ConfigurationError, StorageError, StorageUnavailableError
+from packages.common.errors import (
+    ConfigurationError,
+    StorageAccessError,
+    StorageError,
+    StorageUnavailableError,
+)
 from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemMetadata
-from packages.common.queue import Move, Queue
+from packages.common.queue import Move, Queue, QueuedItem
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from services.ingress_service import spool_forwarder
@@ -29,7 +35,7 @@ class Switch:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.on = True
-        for name in ("put", "get", "list", "create"):
+        for name in ("put", "get", "list", "create", "delete", "head"):
             self._guard(patch, name)
         put = ObjectStorage.put_async
 
@@ -215,6 +221,77 @@ def test_a_folder_belongs_to_one_process(spool: Spool, tmp_path: Path) -> None:
         Spool(tmp_path / "spool", 1000).open()
     with pytest.raises(ConfigurationError, match="SPOOL_DIR"):
         Spool(tmp_path / "spool" / "lock" / "below", 1000)
+
+
+def test_what_is_deleted_is_gone_at_once_and_stays_gone_after_a_restart(spool: Spool, tmp_path: Path) -> None:
+    for number in (1, 2):
+        spool.add(metadata(number), b"12345")
+    gone, kept = metadata(1).item_id, metadata(2).item_id
+    assert spool.delete(gone)
+    assert not spool.delete(gone)
+    assert (spool.find(gone), spool.is_deleted(gone), spool.size_bytes) == (None, True, 5)
+    spool.close()
+    again = Spool(tmp_path / "spool", 1000)
+    again.open()
+    assert [item.metadata.item_id for item in again.waiting()] == [kept]
+    assert again.is_deleted(gone)
+    again.close()
+
+
+def test_an_item_deleted_while_it_is_forwarded_does_not_stay_in_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = (tmp_path / "queue").as_uri()
+    queue, spool = (
+        Queue(ObjectStorage(url, Settings(_env_file=None, s3_queue_url=url))),
+        Spool(tmp_path, 1000),
+    )
+    accept, told = Queue.accept, []
+
+    def deleted_meanwhile(self: Queue, item: ItemMetadata, payload: Any) -> Any:
+        accepted = accept(self, item, payload)
+        assert spool.delete(item.item_id)
+        return accepted
+
+    monkeypatch.setattr(Queue, "accept", deleted_meanwhile)
+    forwarder = SpoolForwarder(spool, queue, told.append)
+    forwarder.start()
+    spool.add(metadata(1), b"1")
+    eventually(lambda: not spool.is_deleted(metadata(1).item_id) and spool.is_empty)
+    forwarder.stop()
+    assert [*queue.items(ItemState.ACCEPTED)] == []
+    assert told == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "queue"]
+
+
+def test_a_deletion_that_the_storage_refuses_holds_up_no_other_item(
+    tmp_path: Path, storage_switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = (tmp_path / "queue").as_uri()
+    queue, spool = (
+        Queue(ObjectStorage(url, Settings(_env_file=None, s3_queue_url=url))),
+        Spool(tmp_path, 1000),
+    )
+    queue.accept(metadata(1), b"1")
+    allowed = threading.Event()
+    purge = Queue.purge_everywhere
+
+    def guarded(self: Queue, item: QueuedItem) -> None:
+        if not allowed.is_set():
+            raise StorageAccessError("deleting is not allowed")
+        purge(self, item)
+
+    monkeypatch.setattr(Queue, "purge_everywhere", guarded)
+    for number in (1, 2):
+        spool.add(metadata(number), b"%d" % number)
+    spool.delete(metadata(1).item_id)
+    forwarder = SpoolForwarder(spool, queue)
+    forwarder.start()
+    eventually(lambda: queue.find(metadata(2).item_id) is not None)
+    assert spool.is_deleted(metadata(1).item_id)
+    allowed.set()
+    eventually(lambda: queue.find(metadata(1).item_id) is None)
+    forwarder.stop()
 
 
 @pytest.mark.parametrize("found_in", list(ItemState))

@@ -73,6 +73,9 @@ class Item(BaseModel):
     retry_at: AwareDatetime | None = None
     outcome: Outcome | None = Field(None, description="set when the item has left `accepted`")
     history: list[PastEvent] = Field(description="what it has gone through, from `received` to its outcome")
+    spooled: bool = Field(
+        default=False, description="whether it waits in the replica that answers for the storage"
+    )
     links: dict[str, str]
 
 
@@ -81,6 +84,11 @@ class ItemPage(BaseModel):
 
     items: list[Item]
     next_cursor: str | None
+    spooled: int = Field(
+        0,
+        description="how many items wait in the replica that answers for the storage; they are listed with "
+        "`spooled=true` only",
+    )
 
 
 class Check(BaseModel):

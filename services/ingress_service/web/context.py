@@ -11,6 +11,7 @@ from packages.common.models.configuration_model import Configuration, Endpoint, 
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
+from services.ingress_service.spool import Spool
 from services.ingress_service.spool_forwarder import SpoolForwarder
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
@@ -50,6 +51,7 @@ class Ingress:
     tracing: Tracing
     wake_up: WakeUp | None = None
     forwarder: SpoolForwarder | None = None
+    spool: Spool | None = None
 
 
 def ingress_of(request: Request) -> Ingress:

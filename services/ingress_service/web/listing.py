@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +47,26 @@ def newest(queue: Queue, query: Query, count: int) -> list[QueuedItem]:
     merged = heapq.merge(*begun, key=_order, reverse=True)
     items = (found for found in merged if isinstance(found, QueuedItem))
     return list(islice(_latest(chain(items, _foreign(surveys, query))), count))
+
+
+def selected(items: Iterable[QueuedItem], query: Query) -> list[QueuedItem]:
+    """Those of some accepted items that a query asks for, newest first, without regard to its cursor."""
+    since = position_at(query.since) if query.since else 0
+    until = position_at(query.until) if query.until else END_OF_TIME
+    found = [
+        item
+        for item in items
+        if query.state in {None, item.state}
+        and (query.endpoints is None or item.item_id.partition("/")[0] in query.endpoints)
+        and (query.node is None or _is_node(item.item_id.rpartition("/")[0], query.node))
+        and since <= (position_of(item.item_id) or 0) < until
+    ]
+    return sorted(found, key=_order, reverse=True)
+
+
+def behind(item_ids: Iterable[str], cursor: str | None) -> list[str]:
+    """Those of some ids that come after a cursor."""
+    return [one for one in item_ids if cursor is None or _order_of(one) < _order_of(cursor)]
 
 
 def _places(query: Query) -> list[tuple[ItemState, str]]:
@@ -110,5 +130,9 @@ def _order(item: QueuedItem | Nothing) -> tuple[int, str]:
     """Seconds first, then the id."""
     if isinstance(item, Nothing):
         return item.position // SECOND + 1, ""
-    position = position_of(item.item_id)
-    return (-1 if position is None else position // SECOND), item.item_id
+    return _order_of(item.item_id)
+
+
+def _order_of(item_id: str) -> tuple[int, str]:
+    position = position_of(item_id)
+    return (-1 if position is None else position // SECOND), item_id

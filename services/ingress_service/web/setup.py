@@ -102,6 +102,7 @@ def build_ingress(settings: Settings) -> Ingress:
         tracing=observer.tracing,
         wake_up=wake_up,
         forwarder=SpoolForwarder(spool, queue, wake_up.notify if wake_up else None) if spool else None,
+        spool=spool,
     )
 
 
