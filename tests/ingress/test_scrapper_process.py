@@ -89,7 +89,8 @@ def test_a_stop_finishes_the_request_under_way_and_a_start_the_firing(
     process = serve()
     assert asked.wait(PATIENCE_S)
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    wait_until(lambda: "Waiting for application shutdown" in (tmp_path / "log").read_text(), "the stop")
+    time.sleep(0.5)
     assert process.poll() is None
     release.set()
     assert process.wait(PATIENCE_S) == 0
