@@ -10,6 +10,7 @@ import structlog
 
 from packages.common.queue import Queue
 from packages.common.settings import Settings
+from services.extractor_service.ending import end_sweep
 from services.extractor_service.errors import is_deliberate
 from services.extractor_service.extract import extract, means_of
 from services.extractor_service.items import PlannedItem, SchemaPlan, StorePlan, Verdict, VerdictKind, failure
@@ -38,7 +39,10 @@ def sweep(
     """Merge everything that was accepted, and move every item to its end; one bad store keeps no other."""
     plans = plan(settings, endpoints=endpoints)
     on_settled = _counting(sum(one.size for one in plans), on_progress)
-    return total(_kept_apart(settings, one, dag_run_id, on_settled) for one in plans)
+    done = total(_kept_apart(settings, one, dag_run_id, on_settled) for one in plans)
+    if endpoints is None:
+        end_sweep(settings, done, dag_run_id)
+    return done
 
 
 def merge_store(

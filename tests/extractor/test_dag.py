@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from packages.common.last_sweep import last_sweep
 from tests.extractor.site import ROOT, Site, build_s3_site, build_site, clean_environment, csv, readings
 from tests.ingress.fake_airflow import PASSWORD, running_airflow
 
@@ -213,6 +214,16 @@ def test_run_over_an_empty_queue_has_nothing_to_merge(told: Told) -> None:
     run = told.runs["empty"]
     assert run["state"] == "success"
     assert run["tasks"] == {"plan[-1]": "success", "merge[-1]": "skipped", "report[-1]": "skipped"}
+
+
+@pytest.mark.parametrize(("name", "items"), [("s3", {"processed": 2, "failed": 1}), ("file", {})])
+def test_every_run_notes_its_end_in_the_queue_even_where_there_was_nothing_to_do(
+    told: Told, name: str, items: dict[str, int]
+) -> None:
+    noted = last_sweep(told.sites[name].queue.storage)
+    assert noted is not None
+    assert noted.items == items
+    assert noted.dag_run_id == told.runs["empty" if name == "file" else name]["run_id"]
 
 
 def test_items_that_a_broken_schema_fails_do_not_fail_the_run(told: Told) -> None:

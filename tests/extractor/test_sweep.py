@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import xarray as xr
 
 from packages.common.keys import ItemState
+from packages.common.last_sweep import last_sweep
 from packages.common.queue import Move, Queue
 from packages.common.settings import Settings
 from services.extractor_service import sweep as sweep_module
@@ -373,3 +375,26 @@ def test_extractor_that_misbehaves_fails_its_own_items_only(tmp_path: Path) -> N
     found = site.dataset("weather.yaml", "logger")["temperature"].values.ravel().tolist()
     assert found == [1.0, 2.0, 3.0, 4.0]
     assert [site.error(ids[text])[0] for text in ("exit", "hang", "grow")] == kinds
+
+
+def test_sweep_notes_when_it_ended_and_what_it_did(any_site: Site) -> None:
+    any_site.accept("weather", csv(0))
+    any_site.accept("weather", "time,place\n1,2,3\n")
+    before = datetime.now(UTC)
+    sweep(any_site.settings, dag_run_id="run")
+    noted = last_sweep(any_site.queue.storage)
+    assert noted is not None
+    assert (noted.items, noted.dag_run_id) == ({"processed": 1, "failed": 1}, "run")
+    assert before <= noted.ended_at <= datetime.now(UTC)
+
+
+def test_sweep_over_an_empty_queue_notes_its_end_too(site: Site) -> None:
+    sweep(site.settings)
+    noted = last_sweep(site.queue.storage)
+    assert noted is not None
+    assert noted.items == {}
+
+
+def test_sweep_of_some_endpoints_only_says_nothing_about_the_queue(site: Site) -> None:
+    sweep(site.settings, endpoints=["weather"])
+    assert last_sweep(site.queue.storage) is None

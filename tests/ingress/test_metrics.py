@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from packages.common.last_sweep import LastSweep, note_sweep
 from services.ingress_service.web.problems import ANSWERS, FRAMEWORK
+from services.ingress_service.web.sweep_metrics import SweepCollector
 from tests.ingress.live import CSV, ROOT, Service
 from tests.ingress.test_health import watched
 
@@ -68,3 +71,22 @@ def test_no_caller_can_add_labels(start: Callable[..., Service]) -> None:
     assert {text for key, text in names if key == "method"} <= {"GET", "POST", "DELETE", "other"}
     configured = {"weather", "nested", "grid", "strict", "doc", "private", "other"}
     assert {text for key, text in names if key == "endpoint"} <= configured
+
+
+def test_end_of_the_last_sweep_is_told_once_the_queue_has_been_looked_at(
+    start: Callable[..., Service],
+) -> None:
+    service = start()
+    watched(service)
+    assert value(service, "ingress_last_sweep_timestamp_seconds") == 0
+    ended_at = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    found = service.app.state.ingress.watch
+    note_sweep(found.storage, LastSweep(ended_at=ended_at, items={"processed": 2, "failed": 1}))
+    found.look()
+    assert value(service, "ingress_last_sweep_timestamp_seconds") == ended_at.timestamp()
+    assert value(service, "ingress_last_sweep_items", end="failed") == 1
+
+
+def test_nothing_is_said_of_sweeps_before_the_storage_was_read() -> None:
+    ended, items = SweepCollector(lambda: None).collect()
+    assert (ended.samples, items.samples) == ([], [])

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 INSTALL_S = 600
@@ -75,6 +75,23 @@ def private_apt(folder: Path, suite: str) -> Callable[..., None]:
     configuration = folder / "apt.conf"
     apt("update", "-qq")
     return apt
+
+
+def unpacked(root: Path, packages: Mapping[str, Iterable[str]]) -> Path:
+    """A folder into which packages, by suite, are unpacked once: nothing is installed, no daemon starts.
+
+    Raises:
+        RigUnavailableError: no-apt or install-failed.
+    """
+    if not (root / "complete").exists():
+        found = root / "packages"
+        found.mkdir(parents=True, exist_ok=True)
+        for suite, names in packages.items():
+            private_apt(root / f"apt-{suite}", suite)("download", *names, folder=found)
+        for package in found.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+        (root / "complete").touch()
+    return root
 
 
 def debian_mirror() -> str | None:

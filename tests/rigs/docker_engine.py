@@ -19,12 +19,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.rigs.debian import RigUnavailableError, private_apt, require_packages
+from tests.rigs.debian import RigUnavailableError, require_packages, unpacked
 
 FOLDER = Path(os.environ.get("DEPLOY_RIG", "/var/tmp/zarr-fuse-deploy"))
 START_S, STOP_S, COMMAND_S = 60, 30, 900
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 TABLES = ("filter", "nat")
+PACKAGES = {
+    "bookworm": ("docker.io", "containerd"),
+    "trixie": ("docker-compose",),
+}  # version 2 came with trixie
 FOREIGN_RULE = re.compile(
     r"-A (?:FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*(?:DOCKER|docker0|br-[0-9a-f]{12})"
 )
@@ -150,27 +154,13 @@ def running_engine() -> Iterator[DockerEngine]:
         RigUnavailableError: not-root, no-apt, install-failed, or no-docker where the kernel forbids it.
     """
     require_packages(("runc", "iptables", "iproute2"), ("runc", "iptables", "ip", "setpriv"))
-    unpack(FOLDER / "root")
+    unpacked(FOLDER / "root", PACKAGES)
     engine = DockerEngine(FOLDER)
     try:
         engine.start()
         yield engine
     finally:
         engine.stop()
-
-
-def unpack(root: Path) -> None:
-    """Unpack engine and Compose unless they are there; version 2 of Compose came with trixie."""
-    if (root / "complete").exists():
-        return
-    packages = root / "packages"
-    packages.mkdir(parents=True, exist_ok=True)
-    for suite, names in (("bookworm", ("docker.io", "containerd")), ("trixie", ("docker-compose",))):
-        apt = private_apt(root / f"apt-{suite}", suite)
-        apt("download", *names, folder=packages)
-    for package in packages.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
-    (root / "complete").touch()
 
 
 def main() -> int:

@@ -25,9 +25,14 @@ log = structlog.get_logger(__name__)
 def plan() -> list[dict[str, Any]]:
     """List what was accepted: one part for each store."""
     from packages.common.settings import load_settings
+    from services.extractor_service.ending import end_sweep
     from services.extractor_service.plan import plan as plan_sweep
+    from services.extractor_service.report import SweepReport
 
-    plans = plan_sweep(load_settings())
+    settings = load_settings()
+    plans = plan_sweep(settings)
+    if not plans:  # then Airflow skips the other tasks
+        end_sweep(settings, SweepReport(), get_current_context()["run_id"])
     for part in plans:
         log.info("planned", store_url=part.store_url or None, items=part.size)
     return [part.model_dump(mode="json") for part in plans]
@@ -52,9 +57,12 @@ def merge(store_plan: dict[str, Any]) -> dict[str, Any]:
 @task
 def report(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Sum up the run; items that failed do not fail it, trouble with the storage does."""
+    from packages.common.settings import load_settings
+    from services.extractor_service.ending import end_sweep
     from services.extractor_service.report import SweepReport, total
 
     done = total(SweepReport.model_validate(result) for result in results)
+    end_sweep(load_settings(), done, get_current_context()["run_id"])
     note_run(sweep_note(done))
     done.raise_for_trouble()
     return done.model_dump(mode="json")

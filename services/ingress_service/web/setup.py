@@ -34,6 +34,7 @@ from services.ingress_service.web.observed import ObservedStorage, Observer
 from services.ingress_service.web.queue_depth import QueueDepth
 from services.ingress_service.web.scraper_metrics import ScraperCollector
 from services.ingress_service.web.scraper_setup import build_scheduler
+from services.ingress_service.web.sweep_metrics import SweepCollector
 from services.ingress_service.web.tracing import build_tracing
 from services.ingress_service.web.trials import Trials
 from services.ingress_service.web.watch import Watch
@@ -81,6 +82,7 @@ def build_ingress(settings: Settings) -> Ingress:
     metrics.registry.register(ScraperCollector(scheduler.known_status))
     watch = build_watch(settings, [*inlets, *scrapers])
     metrics.observe_queue(watch.depth, [*inlets, *scrapers])
+    metrics.registry.register(SweepCollector(lambda: watch.last_sweep))
     observer.metrics = metrics
     keeper = Keeper(queue, spool, settings.s3_timeout_s)
     return Ingress(

@@ -10,6 +10,7 @@ import anyio
 import structlog
 
 from packages.common.errors import StorageError
+from packages.common.last_sweep import LastSweep, last_sweep
 from packages.common.s3io import ObjectStorage
 from services.ingress_service.web.queue_depth import QueueDepth
 from zarr_fuse.abilities import Abilities
@@ -22,12 +23,13 @@ log = structlog.get_logger("ingress.watch")
 
 
 class Watch:
-    """Probes the storage once, and counts the queue again and again."""
+    """Probes the storage once, counts the queue again and again, and sees whether sweeps end."""
 
     def __init__(self, storage: ObjectStorage, depth: QueueDepth) -> None:
         self.depth = depth
         self.abilities: Abilities | None = None
         self.trouble: str | None = None
+        self.last_sweep: tuple[LastSweep | None] | None = None
         self.storage = storage
         self._stop = threading.Event()
 
@@ -42,8 +44,9 @@ class Watch:
             self._stop.set()
 
     def look(self) -> None:
-        """One round: count, and probe if that has not been possible yet."""
+        """One round: count, see when a sweep ended, and probe if that has not been possible yet."""
         try:
+            self.last_sweep = (last_sweep(self.storage),)
             self.depth.count(self._stop)
             if self.abilities is None and not self._stop.is_set():
                 self._probe()
