@@ -174,6 +174,44 @@ def test_content_is_the_payload_as_a_download(service: Service) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_quarantined_rows_are_linked_and_served_with_the_rights_of_the_content(service: Service) -> None:
+    rejected = b"time,rejected_row,rejected_because\nx,0,unreadable\n"
+    item_id = put(service, 1)
+    url = f"/api/v1/items/{item_id}"
+    assert "rejected" not in service.client.get(url).json()["links"]
+    answer = service.client.get(f"{url}/rejected")
+    assert (answer.status_code, answer.json()["code"]) == (404, "item_missing")
+    assert "no quarantined rows" in answer.json()["detail"]
+    quarantine(service, item_id, rejected)
+    link = service.client.get(url).json()["links"]["rejected"]
+    answer = service.client.get(link)
+    assert (answer.status_code, answer.content) == (200, rejected)
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-length"] == str(len(rejected))
+    name = f"{item_id.rpartition('/')[2]}.rejected.csv"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert service.client.get(link, auth=CAROL).status_code == 403
+    assert service.client.get(link, auth=("alice", "guess")).status_code == 401
+    assert [item["links"].get("rejected") for item in listed(service)] == [link]
+    service.client.post(f"{url}/requeue", auth=ROOT)
+    assert service.client.get(link).status_code == 404
+
+
+def quarantine(service: Service, item_id: str, rejected: bytes) -> None:
+    item = service.queue.find(item_id)
+    assert item is not None
+    metadata = service.queue.metadata(item)
+    assert metadata is not None
+    outcome = Outcome(state=ItemState.PROCESSED, finished_at=START, attempts=1, quarantined_rows=1)
+    settled = metadata.model_copy(update={"outcome": outcome})
+    service.queue.settle([Move(item, settled, ItemState.PROCESSED, rejected)])
+
+
+def listed(service: Service) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.client.get("/api/v1/items").json()["items"]
+    return found
+
+
 def test_a_foreign_payload_is_shown_as_far_as_it_is_known(service: Service) -> None:
     service.queue.storage.put("accepted/weather/by_hand.csv", CSV)
     item = service.client.get("/api/v1/items/weather/by_hand").json()
@@ -193,7 +231,7 @@ def test_a_foreign_payload_is_shown_as_far_as_it_is_known(service: Service) -> N
         ("weather/" + "x" * 2000, 404),
     ],
 )
-@pytest.mark.parametrize("tail", ["", "/content"])
+@pytest.mark.parametrize("tail", ["", "/content", "/rejected"])
 def test_wrong_item_ids_are_refused(service: Service, item_id: str, status: int, tail: str) -> None:
     assert service.client.get(f"/api/v1/items/{item_id}{tail}").status_code == status
 

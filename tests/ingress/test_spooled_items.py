@@ -49,6 +49,7 @@ def test_the_content_comes_from_the_spool(service: Service, content: bytes) -> N
     name = item["item_id"].rpartition("/")[2]
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}.csv"'
     assert service.client.get(item["links"]["content"], auth=CAROL).status_code == 403
+    assert service.client.get(f"{item['links']['self']}/rejected").status_code == 404
 
 
 def test_requeue_says_that_the_item_has_not_reached_the_queue(service: Service) -> None:
@@ -66,7 +67,7 @@ def test_delete_removes_it_for_good_though_the_storage_is_away(
     url = gone["links"]["self"]
     assert service.client.delete(url).status_code == 403
     assert service.client.delete(url, auth=ROOT).status_code == 204
-    for tail in ("", "/content"):
+    for tail in ("", "/content", "/rejected"):
         answer = service.client.get(url + tail)
         assert (answer.status_code, answer.json()["code"]) == (404, "item_missing")
     assert service.client.delete(url, auth=ROOT).status_code == 404

@@ -76,7 +76,7 @@ class Item(BaseModel):
     spooled: bool = Field(
         default=False, description="whether it waits in the replica that answers for the storage"
     )
-    links: dict[str, str]
+    links: dict[str, str] = Field(description="`self`, `content`, and `rejected` where rows are quarantined")
 
 
 class ItemPage(BaseModel):

@@ -80,9 +80,14 @@ def view(item: QueuedItem, metadata: ItemMetadata | None) -> Item:
             "item_id": item.item_id,
             "state": item.state,
             "size_bytes": item.size_bytes,
-            "links": {"self": url, "content": f"{url}/content"},
+            "links": {"self": url, "content": f"{url}/content"} | _more_links(url, metadata),
         }
     )
+
+
+def _more_links(url: str, metadata: ItemMetadata | None) -> dict[str, str]:
+    outcome = metadata.outcome if metadata is not None else None
+    return {"rejected": f"{url}/rejected"} if outcome is not None and outcome.quarantined_rows else {}
 
 
 def _known(metadata: ItemMetadata) -> dict[str, object]:
