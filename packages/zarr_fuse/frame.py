@@ -15,12 +15,14 @@ from zarr_fuse.columns import Column, TypedColumn, convert_column, fixes_kind
 from zarr_fuse.errors import OptionError, SchemaWarning, UpdateRefusedError
 from zarr_fuse.intake import Intake
 from zarr_fuse.report import Findings
-from zarr_fuse.schema import DatasetSchema, DiscreteRange, DType, IntervalRange, Variable
+from zarr_fuse.schema import DatasetSchema, DiscreteRange, DType, InfRange, IntervalRange, Variable
 from zarr_fuse.schema.types import dtype_of_column
 from zarr_fuse.texts import Texts, Values, filled
+from zarr_fuse.units import DateTimeUnit
 
 Mask = NDArray[np.bool_]
 OnBadRows = Literal["report", "fail"]
+FAR_TIME = "before 1677-09-22 or after 2262-04-11: plain xarray cannot read it; a range would allow it"
 _OF_COORDINATES = {
     "not_convertible": "coordinate_unreadable",
     "not_representable": "coordinate_unreadable",
@@ -172,6 +174,10 @@ class _Conversion:
 def _in_range(variable: Variable, typed: TypedColumn) -> Values:
     """The values as stored; cells outside the range are marked in `typed`."""
     limits, values = variable.range, typed.values
+    if isinstance(limits, InfRange) and isinstance(variable.unit, DateTimeUnit):
+        first, last = variable.unit.plain_counts
+        counts = np.asarray(values)
+        _mark(typed, "out_of_range", (counts < first) | (counts > last))
     if isinstance(limits, IntervalRange):
         if isinstance(values, Texts) or values.dtype.kind == "c":
             raise TypeError(f"an interval cannot limit values of type {variable.type}")
@@ -213,7 +219,7 @@ def _message(variable: Variable, kind: str) -> str:
     sentences = {
         "not_convertible": f"not a value of type {variable.type}",
         "not_representable": f"{variable.type} cannot hold it",
-        "out_of_range": f"outside {variable.range}",
+        "out_of_range": FAR_TIME if isinstance(variable.range, InfRange) else f"outside {variable.range}",
         "time_unreadable": "not a complete time, or one that the clock skipped",
     }
     return sentences[kind]

@@ -95,6 +95,12 @@ class DateTimeUnit:
         return _TICK_NS[self.tick]
 
     @property
+    def plain_counts(self) -> tuple[int, int]:
+        """First and last count that plain xarray reads, which it does in nanoseconds of 64 bits."""
+        last = (2**63 - 1) // self.tick_ns
+        return -last, last
+
+    @property
     def cf_units(self) -> str:
         """CF `units`, such as `seconds since 1970-01-01`."""
         return f"{TICKS[self.tick]}s since 1970-01-01"

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import xarray as xr
 
 from zarr_fuse.errors import OptionError, SchemaWarning, UpdateRefusedError
 from zarr_fuse.frame import Converted, convert
 from zarr_fuse.schema import DatasetSchema, deserialize
+from zarr_fuse.units import DateTimeUnit
 
 I8_NA, I64_NA, U64_NA = -128, -(2**63), 2**64 - 1
 
@@ -320,6 +322,43 @@ COORDS:
         frame = pl.DataFrame(schema=dict.fromkeys(("when", "east", "north", "v"), pl.String))
         done = convert(frame, dataset(self.SCHEMA))
         assert (done.rows_in, len(done.keep), len(done.columns["v"])) == (0, 0, 0)
+
+
+class TestFarTimes:
+    FAR = ("2026-10-01", "0001-01-01", "9999-12-31", None, "1677-09-22T01:00", "2262-04-10")
+
+    def test_a_time_that_plain_xarray_cannot_read_is_no_label(self):
+        schema = dataset("VARS: {v: {unit: m, coords: when}}\nCOORDS: {when: {unit: {tick: s}}}")
+        done = convert(pl.DataFrame({"when": self.FAR, "v": [1.0] * 6}), schema)
+        assert done.keep.tolist() == [True, False, False, False, True, True]
+        assert kinds(done) == [
+            (1, "coordinate_out_of_range"),
+            (2, "coordinate_out_of_range"),
+            (3, "coordinate_missing"),
+        ]
+
+    def test_nor_is_it_a_value(self):
+        assert kinds(one("{unit: {tick: D}, coords: x}", self.FAR)) == [
+            (1, "out_of_range"),
+            (2, "out_of_range"),
+        ]
+
+    def test_milliseconds_where_seconds_are_meant_are_found(self):
+        done = one("{unit: {tick: s}, coords: x}", [1_790_812_800, 1_790_812_800_000])
+        assert found(done) == [(1, "v", "out_of_range", "1790812800000")]
+        assert "plain xarray" in done.findings.rejected()[0].message
+
+    @pytest.mark.parametrize("limits", ["[]", "[null, null]", "['0001-01-01', '9999-12-31']"])
+    def test_a_range_allows_what_it_says(self, limits):
+        done = one(f"{{unit: {{tick: s}}, coords: x, range: {{interval: {limits}}}}}", self.FAR)
+        assert not done.findings
+
+    @pytest.mark.parametrize("tick", ["D", "h", "m", "s", "ms", "us", "ns"])
+    def test_plain_xarray_reads_the_first_and_the_last_time(self, tick):
+        unit = DateTimeUnit(tick)
+        raw = xr.Dataset({"when": ("x", list(unit.plain_counts), {"units": unit.cf_units})})
+        decoded = xr.decode_cf(raw).when.values.astype("datetime64[ns]").astype(int)
+        np.testing.assert_array_equal(decoded, np.array(unit.plain_counts) * unit.tick_ns)
 
 
 class TestOpenTypes:

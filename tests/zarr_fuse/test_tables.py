@@ -24,7 +24,7 @@ upper:
     east:    {unit: km, coords: gauge}
     north:   {unit: km, coords: gauge}
   COORDS:
-    when:  {unit: {tick: s}, chunk_size: 2}
+    when:  {unit: {tick: s}, chunk_size: 2, range: {interval: []}}
     gauge: {composed: [east, north], chunk_size: 2}
 """
 NOON, ONE = (dt.datetime.fromisoformat(f"2026-11-20T{hour}:00") for hour in (12, 13))
