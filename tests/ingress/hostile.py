@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from tests.ingress.live import Service, receive
+from tests.rigs.waiting import PATIENCE_S, wait_until
 
 AUTH = base64.b64encode(b"alice:wonder").decode()
 
@@ -53,19 +53,30 @@ def multipart(*parts: tuple[str, bytes], boundary: bytes = b"b0undary") -> bytes
     return b"\r\n".join([*pieces, b"--" + boundary + b"--\r\n"])
 
 
+def head(*lines: str, auth: str = AUTH, path: str = "/api/v1/weather") -> bytes:
+    """The lines of a POST of CSV up to its body."""
+    fixed = (f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Basic {auth}", "Content-Type: text/csv")
+    return "\r\n".join([*fixed, *lines, "", ""]).encode("latin-1")
+
+
+def connected(service: Service) -> socket.socket:
+    """A connection to a service, for which no machine is too slow."""
+    return socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)
+
+
 def status(answer: bytes) -> int:
     """The status of a raw response."""
     return int(answer.split(b" ", 2)[1])
 
 
-def exchange(service: Service, request: bytes, *, ends: bool = False, timeout_s: float = 20.0) -> bytes:
+def exchange(service: Service, request: bytes, *, ends: bool = False) -> bytes:
     """Send a request and read one response, empty where there is none; `ends` hangs up after the request."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=timeout_s) as connection:
-        with suppress(OSError):
+    with connected(service) as connection:
+        with suppress(ConnectionError):
             connection.sendall(request)
             if ends:
                 connection.shutdown(socket.SHUT_WR)
-        with suppress(OSError):
+        with suppress(ConnectionError):
             return receive(connection)
     return b""
 
@@ -92,8 +103,5 @@ def unharmed(service: Service) -> Iterator[None]:
     yield
     assert service.client.get("/health").status_code == 200
     gate = service.app.state.ingress.gate
-    deadline = time.monotonic() + 10
-    while (gate.uploads or gate.bytes_held) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert (gate.uploads, gate.bytes_held) == (0, 0)
+    wait_until(lambda: (gate.uploads, gate.bytes_held) == (0, 0), "the end of all uploads")
     assert service.stored_keys() == before

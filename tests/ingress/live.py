@@ -22,6 +22,7 @@ from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from services.ingress_service.main import server_config
 from services.ingress_service.web.app import create_app
+from tests.rigs.waiting import PATIENCE_S
 
 SCHEMA = """
 station:
@@ -113,7 +114,7 @@ class Service:
         options.setdefault("headers", CSV_TYPE)
         return self.client.post(path, content=content, **options)
 
-    def raw(self, data: bytes, timeout_s: float = 10.0) -> bytes:
+    def raw(self, data: bytes, timeout_s: float = PATIENCE_S) -> bytes:
         """Send bytes as they are; everything the server answers until it closes or pauses."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
             connection.sendall(data)
@@ -149,8 +150,8 @@ def running(settings: Settings) -> Iterator[Service]:
             time.sleep(0.005)
         port = listener.getsockname()[1]
         with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", auth=ALICE, timeout=30, trust_env=False
+            base_url=f"http://127.0.0.1:{port}", auth=ALICE, timeout=100, trust_env=False
         ) as client:
             yield Service(app, settings, port, client)
         server.should_exit = True
-        thread.join(15)
+        thread.join(PATIENCE_S)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -26,8 +25,9 @@ from services.ingress_service.errors import KeyBusyError, KeyReusedError
 from services.ingress_service.web.idempotency import KeyedUpload
 from services.ingress_service.web.keeping import Keeper
 from tests.hypothesis_profiles import examples
-from tests.ingress.live import BOB, CSV, CSV_TYPE, Service
-from tests.ingress.test_hostile import head, receive, status
+from tests.ingress.hostile import connected, head, status
+from tests.ingress.live import BOB, CSV, CSV_TYPE, Service, receive
+from tests.rigs.waiting import PATIENCE_S, wait_until
 
 OTHER = CSV.replace(b"5.5", b"6.5")
 
@@ -111,11 +111,9 @@ def test_a_key_that_is_none_is_refused(service: Service, key: Any) -> None:
 
 def test_a_second_request_is_told_that_the_first_is_still_handled(service: Service) -> None:
     whole = head(f"Content-Length: {len(CSV)}", "Idempotency-Key: slow")
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+    with connected(service) as connection:
         connection.sendall(whole + CSV[:-5])
-        deadline = time.monotonic() + 10
-        while not service.app.state.ingress.gate.uploads and time.monotonic() < deadline:
-            time.sleep(0.005)
+        wait_until(lambda: service.app.state.ingress.gate.uploads, "the upload")
         busy = post(service, "slow")
         connection.sendall(CSV[-5:])
         assert status(receive(connection)) == 202
@@ -165,7 +163,7 @@ class Replica:
     """One ingress of several over the same storage, which may die between any two of its steps."""
 
     def __init__(self, queue: Queue) -> None:
-        self.keeper = Keeper(queue, None, 5.0)
+        self.keeper = Keeper(queue, None, PATIENCE_S)
         self.queue = queue
         self.records = KeyRecords(queue.storage)
 

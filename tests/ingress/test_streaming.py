@@ -8,7 +8,6 @@ import hashlib
 import json
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,10 @@ from packages.common.local_files import STAGING
 from packages.common.payloads import pieces as payload_pieces
 from packages.common.queue import Queue
 from services.ingress_service.web.holding import HELD_BYTES
+from tests.ingress.hostile import connected
 from tests.ingress.live import CSV_TYPE, Service
 from tests.rigs.s3 import Bucket
+from tests.rigs.waiting import wait_until
 
 HEADER = b"time,name,temperature,humidity\n"
 ROW = b'2026-10-01T00:%02d:00Z,"east, ""far""",%d.5,80\n'
@@ -48,10 +49,7 @@ def _nothing_stays(request: pytest.FixtureRequest) -> Iterator[None]:
     if "service" in request.fixturenames:
         service = request.getfixturevalue("service")
         gate = service.app.state.ingress.gate
-        deadline = time.monotonic() + 10
-        while (gate.uploads or staged(service)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert (gate.uploads, gate.bytes_held, staged(service)) == (0, 0, [])
+        wait_until(lambda: (gate.uploads, gate.bytes_held, staged(service)) == (0, 0, []), "an empty gate")
 
 
 def stored(queue: Queue, answer: httpx.Response) -> tuple[bytes, dict[str, Any]]:
@@ -150,12 +148,9 @@ def test_a_client_that_goes_away_far_into_a_large_body_leaves_nothing(service: S
     length = f"Content-Length: {len(LARGE) + 1}" if framing == "length" else "Transfer-Encoding: chunked"
     head = f"POST /api/v1/weather HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {authorization}\r\n{length}\r\n"
     begin = f"{len(LARGE):x}\r\n".encode() if framing == "chunked" else b""
-    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+    with connected(service) as connection:
         connection.sendall(head.encode() + b"Content-Type: text/csv\r\n\r\n" + begin + LARGE[:-1])
-        deadline = time.monotonic() + 10
-        while not staged(service) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert staged(service)
+        wait_until(lambda: staged(service), "a staged file")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert service.stored_keys() == before
 
