@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from packages.common.errors import (
     IngressError,
@@ -139,7 +138,7 @@ class Queue:
         """
         if not moves:
             return []
-        folders: set[Path] = set()
+        folders: set[str] = set()
         with ThreadPoolExecutor(min(REQUESTS_IN_FLIGHT, len(moves))) as pool:
             results = list(pool.map(lambda move: self._arrived(move, folders), moves))
         self.storage.make_durable(folders)
@@ -150,7 +149,7 @@ class Queue:
                 raise result
         return [move.item for move, result in zip(moves, results, strict=True) if result is False]
 
-    def _arrived(self, move: Move, folders: set[Path]) -> bool | IngressError:
+    def _arrived(self, move: Move, folders: set[str]) -> bool | IngressError:
         try:
             with self.storage.durable_later(folders):
                 return self._arrive(move)

@@ -13,10 +13,7 @@ import obstore
 from obstore import exceptions as ob
 from obstore.store import LocalStore, S3Store
 
-from packages.common.errors import (
-    ConfigurationError,
-    ObjectMissingError,
-)
+from packages.common.errors import ConfigurationError, ObjectMissingError
 from packages.common.local_files import LocalFiles
 from packages.common.object_writer import ObjectWriter, RemoteWriter
 from packages.common.objects import ObjectInfo, object_info, translated, translated_probe
@@ -50,12 +47,14 @@ class ObjectStorage:
         self.url = url
         self._settings = settings
         self._store = _open(url, settings, settings.s3_timeout_s / 2)
-        self._files = LocalFiles(self._store) if isinstance(self._store, LocalStore) else None
+        self._files = (
+            LocalFiles(Path(self._store.prefix or "/")) if isinstance(self._store, LocalStore) else None
+        )
 
     def get(self, key: str) -> bytes:
         """The object's bytes, or `ObjectMissingError`."""
         with translated("get", key):
-            return bytes(obstore.get(self._store, key).bytes())
+            return self._files.get(key) if self._files else bytes(obstore.get(self._store, key).bytes())
 
     async def get_async(self, key: str) -> bytes:
         """The object's bytes, or `ObjectMissingError`."""
@@ -123,7 +122,7 @@ class ObjectStorage:
         """The object's size and time, or None where there is none."""
         try:
             with translated("head", key):
-                return object_info(obstore.head(self._store, key))
+                return self._files.head(key) if self._files else object_info(obstore.head(self._store, key))
         except ObjectMissingError:
             return None
 
@@ -150,11 +149,11 @@ class ObjectStorage:
         found = (await obstore.get_async(store, source)).stream(min_chunk_size=PART_BYTES)
         await obstore.put_async(store, target, found, chunk_size=8 * PART_BYTES, max_concurrency=2)
 
-    def durable_later(self, folders: set[Path]) -> AbstractContextManager[None]:
+    def durable_later(self, folders: set[str]) -> AbstractContextManager[None]:
         """Let this thread put and copy without waiting for the disk; `make_durable` waits for all at once."""
         return self._files.folders_later(folders) if self._files is not None else nullcontext()
 
-    def make_durable(self, folders: set[Path]) -> None:
+    def make_durable(self, folders: set[str]) -> None:
         """Wait until everything that was written meanwhile is durable."""
         with translated("flush", f"{len(folders)} folders"):
             if self._files is not None:

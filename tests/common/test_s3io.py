@@ -318,3 +318,31 @@ def test_local_listing_agrees_with_a_sorted_list(tmp_path_factory, names, after)
     expected = sorted(f"p/{name}" for name in names)
     assert keys_of(storage, "p/", f"p/{after}") == [name for name in expected if name > f"p/{after}"]
     assert keys_of(storage, f"p/{after}") == [name for name in expected if name.startswith(f"p/{after}")]
+
+
+@pytest.mark.parametrize("key", ["../x", "a/../../x", "a//x", "/x", "a/", "", "./x", "a\0b", "accepted/x#1"])
+def test_key_that_leads_elsewhere_or_is_never_listed_is_refused(folder, key):
+    storage, root = folder
+    for attempt in (
+        lambda: storage.put(key, b"1"),
+        lambda: storage.create(key, b"1"),
+        lambda: storage.copy("a", key),
+        lambda: storage.get(key),
+        lambda: storage.writer(key).commit(),
+    ):
+        with pytest.raises(StorageError):
+            attempt()
+    assert [path for path in root.parent.rglob("*") if path.is_file() and path.parent.name != STAGING] == []
+
+
+def test_folder_is_no_object(folder):
+    storage, _root = folder
+    storage.put("a/b/x", b"1")
+    for key in ("a/b", "a/b/x/y"):
+        assert storage.head(key) is None
+        with pytest.raises(ObjectMissingError):
+            storage.get(key)
+        with pytest.raises(StorageError):
+            storage.copy(key, "c")
+    storage.delete(["a/b/x/y"])
+    assert keys_of(storage, "") == ["a/b/x"]
