@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from zarr_fuse.chunks import StoredArray
 from zarr_fuse.errors import SchemaConflictError, SchemaWarning
-from zarr_fuse.layout import Catalog, is_group, join
+from zarr_fuse.layout import LEFT_OUT, Catalog, Document, is_group, join
 from zarr_fuse.older import stored_schema
 from zarr_fuse.schema import Coord, DatasetSchema, DiscreteRange, NodeSchema, Variable
 from zarr_fuse.units import DateTimeUnit
@@ -92,24 +92,50 @@ def require_distinct_names(schemas: Mapping[str, DatasetSchema], catalog: Catalo
         raise SchemaConflictError(differences)
 
 
-def tell_of_more(
+def left_out(
     passed: Mapping[str, DatasetSchema], in_force: Mapping[str, DatasetSchema], catalog: Catalog
-) -> None:
-    """Warn of nodes, coordinates and variables that the store holds and the schema passed does not name.
+) -> dict[str, list[str]]:
+    """What the store holds and the schema passed does not name, by the group that keeps note of it.
 
     Args:
         passed: by group path.
         in_force: these laid over what the store keeps.
+
+    Returns:
+        Nodes under the root `""`, coordinates and variables under their node; names are whole paths.
     """
     if not passed:
-        return
-    more = [path for path, document in catalog.items() if is_group(document) and path not in passed]
+        return {}
+    nodes = [path for path, document in catalog.items() if is_group(document) and path not in passed]
+    found = {"": sorted(nodes)}
     for path, schema in in_force.items():
         own = {*passed[path].COORDS, *passed[path].VARS}
-        more += [join(path, name) for name in (*schema.COORDS, *schema.VARS) if name not in own]
-    if more:
-        message = f"the store keeps what the schema passed lacks: {', '.join(sorted(more))}"
+        arrays = [join(path, name) for name in (*schema.COORDS, *schema.VARS) if name not in own]
+        found[path] = [*found.get(path, []), *sorted(arrays)]
+    return {path: names for path, names in found.items() if names and path in catalog}
+
+
+def tell_of_more(more: Mapping[str, list[str]], catalog: Catalog) -> None:
+    """Warn of what was left out and is not yet noted in the store, which the next commit does."""
+    news = [name for path, names in more.items() for name in _unnoted(names, catalog[path])]
+    if news:
+        message = f"the store keeps what the schema passed lacks: {', '.join(sorted(news))}"
         warnings.warn(message, SchemaWarning, stacklevel=5)
+
+
+def with_notes(more: Mapping[str, list[str]], catalog: Catalog, path: str) -> Catalog:
+    """The group document of a node that has to be written so that nobody is told again, if there is one."""
+    group = catalog[path]
+    news = _unnoted(more.get(path, []), group)
+    if not news:
+        return {}
+    noted = sorted([*group["attributes"].get(LEFT_OUT, []), *news])
+    return {path: {**group, "attributes": {**group["attributes"], LEFT_OUT: noted}}}
+
+
+def _unnoted(names: list[str], group: Document) -> list[str]:
+    noted = set(group["attributes"].get(LEFT_OUT, []))
+    return [name for name in names if name not in noted]
 
 
 def _laid_over(passed: Mapping[str, V], stored: Mapping[str, V]) -> dict[str, V]:

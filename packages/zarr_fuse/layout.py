@@ -25,6 +25,7 @@ Catalog = dict[
 
 STAMP = "__zf_transaction"
 ORDERED = "__zf_ordered"  # on a node whose sorted axes are known to be in order
+LEFT_OUT = "__zf_left_out"  # what schemas of earlier openings lacked; told once
 HIDDEN_PREFIX = "__zf_"
 
 

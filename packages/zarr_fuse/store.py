@@ -21,7 +21,14 @@ from zarr_fuse.errors import (
     StoreNotFoundError,
     TransactionError,
 )
-from zarr_fuse.evolution import combined, flatten, require_distinct_names, tell_of_more
+from zarr_fuse.evolution import (
+    combined,
+    flatten,
+    left_out,
+    require_distinct_names,
+    tell_of_more,
+    with_notes,
+)
 from zarr_fuse.layout import (
     Catalog,
     Document,
@@ -63,6 +70,7 @@ class Store:
         self._transaction: Transaction | None = None
         self._effective: dict[str, tuple[str, DatasetSchema]] = {}
         self._new_groups: Catalog = {}
+        self._left_out: dict[str, list[str]] = {}
         self._known: set[str] = set()  # nodes whose documents were compared with the last commit
         self._written: list[ChunkEdit] | None = []
 
@@ -88,7 +96,9 @@ class Store:
         if self.options.mode == "r":
             return
         require_distinct_names(self.schemas, self.catalog)
-        tell_of_more(self.schemas, {path: self.schema_of(path) for path in self.schemas}, self.catalog)
+        in_force = {path: self.schema_of(path) for path in self.schemas}
+        self._left_out = left_out(self.schemas, in_force, self.catalog)
+        tell_of_more(self._left_out, self.catalog)
         missing = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
         self.catalog = self.commits.create_groups(self.catalog, missing)
         self.catalog = self.commits.repair(self.catalog)
@@ -176,19 +186,26 @@ class Store:
             unconsolidated = unconsolidated_groups(self.catalog)
             self._known |= unconsolidated.keys()
             self._new_groups = {**unconsolidated, **missing}
+            self.catalog = {**self.catalog, **self._new_groups}
+            if with_notes(self._left_out, self.catalog, ""):
+                self._look_at("")
         except BaseException:
             self.discard()
             raise
-        self.catalog = {**self.catalog, **self._new_groups}
 
     def merge_of(self, path: str) -> NodeMerge:
         """A fresh merge of a node, inside a transaction with what other programs wrote there."""
-        if self._transaction is not None and path not in self._known:
-            found = foreign_documents(self, path)
-            self._known.add(path)
-            self.catalog = {**self.catalog, **found}
-            self._new_groups = {**self._new_groups, **found}
+        if self._transaction is not None:
+            self._look_at(path)
         return NodeMerge(path, self.schema_of(path), self.catalog, self.reader)
+
+    def _look_at(self, path: str) -> None:
+        """Take over what another program wrote into a node, and note what the schema passed lacks there."""
+        found = {} if path in self._known else foreign_documents(self, path)
+        self._known.add(path)
+        found |= with_notes(self._left_out, {**self.catalog, **found}, path)
+        self.catalog = {**self.catalog, **found}
+        self._new_groups = {**self._new_groups, **found}
 
     def missing_groups(self) -> Catalog:
         """Documents that the committed metadata does not name yet, or not as they are."""
