@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.rigs.waiting import PATIENCE_S
 
 PASSWORD = "sesame"
 
@@ -29,12 +32,16 @@ class FakeAirflow:
     garbage: bytes | None = None
     posted: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     gate: threading.Event = field(default_factory=threading.Event)
+    gate_timed_out: bool = False
+    told_at: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
 
     def answer(self, method: str, path: str, bearer: str, body: dict[str, Any]) -> tuple[int, object]:
-        self.gate.wait(10)
+        asked_at = time.monotonic()
+        if not self.gate.wait(PATIENCE_S):
+            self.gate_timed_out = True
         if self.broken_with is not None:
             return self.broken_with, {"detail": "broken"}
         if (method, path) == ("POST", "/base/hook"):
@@ -49,6 +56,7 @@ class FakeAirflow:
             own = [{"id": self.asset_id, "name": "ingress_queue"}] if self.asset_id is not None else []
             return 200, {"assets": [similar, *own]}
         if (method, path) == ("POST", "/base/api/v2/assets/events"):
+            self.told_at.append(asked_at)
             return self._event(body)
         if method == "PATCH":
             self.notes[unquote(path)] = body["note"]

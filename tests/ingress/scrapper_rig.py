@@ -22,6 +22,7 @@ from services.ingress_service.scrapper.retries import Limits
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.web.scraper_setup import check_of
 from services.ingress_service.web.setup import build_inlets
+from tests.rigs.waiting import PATIENCE_S
 
 FRIDAY = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 SCHEMA = """\
@@ -29,7 +30,7 @@ sun:
   VARS: {value: {unit: m, coords: [time]}}
   COORDS: {time: {unit: {tick: s}}}
 """
-LIMITS = Limits(timeout_s=5, max_bytes=100_000, attempts=3, backoff_s=0.001)
+LIMITS = Limits(timeout_s=PATIENCE_S, max_bytes=100_000, attempts=3, backoff_s=0.001)
 
 
 class Clock:

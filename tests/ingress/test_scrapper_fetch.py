@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -22,8 +21,10 @@ from services.ingress_service.scrapper.fetch import Answer, fetch
 from services.ingress_service.scrapper.requests import FetchRequest
 from services.ingress_service.scrapper.retries import MAX_PAUSE_S, Limits, retrying
 from tests.ingress.scrapper_site import CSV, Site, drip, hang_up, running_site
+from tests.rigs.ports import refusing_port
+from tests.rigs.waiting import PATIENCE_S
 
-LIMITS = Limits(timeout_s=5, max_bytes=10_000, attempts=4, backoff_s=0.01)
+LIMITS = Limits(timeout_s=PATIENCE_S, max_bytes=10_000, attempts=4, backoff_s=0.01)
 HERE = ("127.0.0.1", "localhost")
 
 
@@ -111,15 +112,15 @@ def test_an_endless_drip_ends_at_the_timeout(site):
     site.replies["/x"] = drip
     started = time.monotonic()
     with pytest.raises(FetchUnavailableError, match="longer than"):
-        get(f"{site.url}/x", Limits(timeout_s=0.3, max_bytes=10_000))
-    assert time.monotonic() - started < 2
+        get(f"{site.url}/x", Limits(timeout_s=1.5, max_bytes=10_000))
+    assert time.monotonic() - started < PATIENCE_S / 2
 
 
 @pytest.mark.parametrize("reply", [hang_up, (200, {"Content-Length": "9"}, b"")])
 def test_broken_answers_are_retryable(site, reply):
     site.replies["/x"] = reply
     with pytest.raises(FetchUnavailableError):
-        get(f"{site.url}/x", Limits(timeout_s=1, max_bytes=100))
+        get(f"{site.url}/x", Limits(timeout_s=PATIENCE_S, max_bytes=100))
 
 
 def test_broken_compression_is_final(site):
@@ -130,10 +131,8 @@ def test_broken_compression_is_final(site):
 
 
 def test_nobody_listening_is_retryable():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        with pytest.raises(FetchUnavailableError):
-            get(f"http://127.0.0.1:{probe.getsockname()[1]}/x")
+    with refusing_port() as port, pytest.raises(FetchUnavailableError):
+        get(f"http://127.0.0.1:{port}/x")
 
 
 def test_unknown_hosts_are_retryable():

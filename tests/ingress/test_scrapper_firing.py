@@ -21,6 +21,7 @@ from services.ingress_service.scrapper.limits import HostLimits
 from services.ingress_service.scrapper.payload_type import payload_type
 from tests.ingress.scrapper_rig import LIMITS, Rig, rig_at
 from tests.ingress.scrapper_site import CSV, Site, endless, running_site
+from tests.rigs.waiting import PATIENCE_S
 
 CSV_TYPE = {"Content-Type": "text/csv"}
 TARGET = "cron: '0 * * * *', schema_name: sun.yaml, target_node: sun, allow_private_hosts: [127.0.0.1]"
@@ -93,7 +94,7 @@ def test_no_row_drops_another(rig: Rig, site: Site, monkeypatch: pytest.MonkeyPa
 
 
 def test_rows_may_be_fetched_side_by_side(rig: Rig, site: Site) -> None:
-    gate = threading.Barrier(3, timeout=10)
+    gate = threading.Barrier(3, timeout=PATIENCE_S)
 
     def together(handler) -> None:
         gate.wait()
@@ -331,14 +332,14 @@ def test_a_stop_ends_after_the_request_under_way(rig: Rig, site: Site) -> None:
 
 def test_the_time_of_one_scraper_may_be_shorter(rig: Rig, site: Site) -> None:
     release = threading.Event()
-    site.replies["/data.csv"] = lambda handler: release.wait(10)
+    site.replies["/data.csv"] = lambda handler: release.wait(PATIENCE_S)
     rig.limits = replace(LIMITS, attempts=1)
     configure(rig, site, more=", timeout_s: 0.2")
     started = time.monotonic()
     (run,) = rig.fire().runs
     release.set()
     assert run.kind == "fetch_unavailable"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PATIENCE_S / 2
 
 
 class Ticking:
@@ -393,11 +394,13 @@ def test_a_host_that_asked_for_a_pause_gets_it() -> None:
 def test_only_so_many_requests_go_to_one_host_at_once() -> None:
     limits = HostLimits(2, 1_000_000.0)
     stopping, inside, most = threading.Event(), [], []
+    pair = threading.Barrier(2, timeout=PATIENCE_S)
 
     def ask() -> None:
         with limits.turn("x", None, stopping):
             inside.append(1)
             most.append(len(inside))
+            pair.wait()
             time.sleep(0.01)
             inside.pop()
 

@@ -22,9 +22,10 @@ from services.ingress_service.scrapper.jobs import ScrapeJob
 from services.ingress_service.scrapper.requests import FetchRequest, item_id_of, public_url, render
 from services.ingress_service.scrapper.retries import Limits
 from tests.ingress.scrapper_site import CSV, Site, running_site
+from tests.rigs.waiting import PATIENCE_S
 
 FIRED = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
-LIMITS = Limits(timeout_s=5, max_bytes=10_000, attempts=3, backoff_s=0.001)
+LIMITS = Limits(timeout_s=PATIENCE_S, max_bytes=10_000, attempts=3, backoff_s=0.001)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from services.ingress_service.scrapper.history import Firing, Run
 from services.ingress_service.scrapper.records import Records
 from services.ingress_service.scrapper.schedule import due, fire_times, schedules_at, trigger_of
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler, WakeTrigger
+from tests.rigs.waiting import PATIENCE_S, wait_until
 
 FRIDAY = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -46,7 +47,7 @@ class FakeJob:
     def run(self, job, fired_at, record=None, on_progress=None):
         self.ran.append((job.name, fired_at))
         self.done.set()
-        self.hold.wait(10)
+        self.hold.wait(PATIENCE_S)
         self.during()
         run = Run(scrapper=job.name, fired_at=fired_at, finished_at=fired_at, state=self.state, key="k")
         return Firing(fired_at=fired_at, finished_at=fired_at, runs=[run], complete=not self.stopped)
@@ -332,7 +333,7 @@ def test_a_running_scraper_says_so(start, job):
     job.hold.clear()
     thread = threading.Thread(target=scheduler.run_now, args=("sun",))
     thread.start()
-    assert job.done.wait(5)
+    assert job.done.wait(PATIENCE_S)
     assert scheduler.status()[0].running
     job.hold.set()
     thread.join()
@@ -349,12 +350,7 @@ def test_the_scheduler_wakes_scrapers_by_itself_and_slow_ones_delay_no_other(job
         ))  # fmt: skip
     scheduler = ScrapperScheduler(slow_then_fast, job, records)
     scheduler.start()
-    deadline = threading.Event()
-    for _ in range(100):
-        if {name for name, _ in job.ran} == set(names):
-            break
-        deadline.wait(0.02)
-    assert {name for name, _ in job.ran} == set(names)
+    wait_until(lambda: {name for name, _ in job.ran} == set(names), "all four")
     job.hold.set()
     scheduler.shutdown()
 
@@ -373,12 +369,12 @@ def test_alive_from_start_to_shutdown(job, records):
 
 def test_shutdown_leaves_no_thread_behind(job, records):
     records.read("sun")
-    before = threading.active_count()
+    before = set(threading.enumerate())
     scheduler = ScrapperScheduler([scraper()], job, records)
     scheduler.start()
     scheduler.run_now("sun")
     scheduler.shutdown()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_scheduler_without_scrapers_is_alive(start):
