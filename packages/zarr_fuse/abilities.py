@@ -53,7 +53,7 @@ def probe_listing(store: Store, folder: str) -> bool:
     keys = [f"{folder}/{number}" for number in range(LISTED)]
     try:
         for count, key in enumerate(keys, 1):
-            plain_put(store, key)
+            plain_put(store, key, key.encode())
             if _listed(store, folder) != keys[:count]:
                 return False
         obstore.delete(store, keys[0])
@@ -70,11 +70,12 @@ def _listed(store: Store, folder: str) -> list[str]:
 
 def probe_multipart(store: Store, key: str) -> bool:
     """Whether an object that comes in two parts is whole afterwards."""
+    body = bytes(MULTIPART_BYTES)
     try:
-        obstore.put(store, key, bytes(MULTIPART_BYTES), use_multipart=True, chunk_size=PART_BYTES)
+        obstore.put(store, key, body, use_multipart=True, chunk_size=PART_BYTES)
         return obstore.head(store, key)["size"] == MULTIPART_BYTES
     except (ob.BaseError, OSError):
-        plain_put(store, key)
+        plain_put(store, key, body)
         return False
     finally:
         remove(store, [key])

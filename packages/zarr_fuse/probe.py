@@ -63,16 +63,16 @@ def _stored(store: Store, key: str) -> bytes | None:
     try:
         return bytes(obstore.get(store, key).bytes())
     except FileNotFoundError:
-        plain_put(store, key)
+        plain_put(store, key, secrets.token_bytes(8))
         return None
     except (ob.BaseError, OSError) as error:
         raise translated(error) from error
 
 
-def plain_put(store: Store, key: str) -> None:
-    """Write an empty object, or raise what `probe_create_only` raises."""
+def plain_put(store: Store, key: str, body: bytes) -> None:
+    """Write an object in one request, or raise what `probe_create_only` raises."""
     try:
-        obstore.put(store, key, b"", use_multipart=False)
+        obstore.put(store, key, body, use_multipart=False)
     except (ob.BaseError, OSError) as error:
         raise translated(error) from error
 

@@ -10,8 +10,9 @@ from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from tests.rigs.s3 import Bucket
-from zarr_fuse.abilities import Abilities, probe_abilities
+from zarr_fuse.abilities import Abilities, probe_abilities, probe_listing, probe_multipart
 from zarr_fuse.errors import StorageError
+from zarr_fuse.probe import probe_create_only
 from zarr_fuse.storage import open_object_store
 
 EVERYTHING = Abilities(create_only=True, list_after_write=True, multipart=True)
@@ -73,3 +74,17 @@ def test_a_storage_that_fails_is_not_one_that_cannot(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(obstore, "put", refuse())
     with pytest.raises(StorageError):
         probe_abilities(MemoryStore(), "probe")
+
+
+def full(store: Any, key: str, body: bytes, _real: Any = obstore.put, **options: Any) -> Any:
+    """A full disk still takes the names of empty files."""
+    if body:
+        raise GenericError("No space left on device (os error 28)")
+    return _real(store, key, body, **options)
+
+
+@pytest.mark.parametrize("probe", [probe_create_only, probe_multipart, probe_listing])
+def test_nor_is_one_that_is_full(monkeypatch: pytest.MonkeyPatch, probe: Callable[..., bool]) -> None:
+    monkeypatch.setattr(obstore, "put", full)
+    with pytest.raises(StorageError, match="No space left"):
+        probe(MemoryStore(), "probe")
