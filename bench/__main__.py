@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +16,12 @@ from bench import ingress, ingress_table
 from bench.cases import Case, cases
 from bench.freshness import freshness_table, measure
 from bench.machine import facts
-from bench.merge import FailedError, run
+from bench.merge import FailedError, Runner
 from bench.results import Result
 from bench.sweep import main as measure_sweeps
 from bench.table import facts_table, results_table
 
+WIDTH = 180  # columns where there is no terminal to ask
 FRESHNESS = "freshness"
 SWEEP = "sweep"
 INGRESS = ("ingress", *ingress.CASES)
@@ -35,7 +37,7 @@ def main(
     folder: Annotated[Path | None, typer.Option(help="Where stores are written, and removed again.")] = None,
 ) -> None:
     """Measure the merge engine against bare zarr and against xarray; or how soon an upload is readable."""
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     if case == [FRESHNESS]:
         _measure_freshness(console, folder, json_file)
         return
@@ -49,10 +51,11 @@ def main(
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name, console.status("") as status:
         place = Path(name)
         machine = facts(place)
+        runner = Runner(place, status.update, quick=quick)
         results, failures = [], list[FailedError]()
         for one in chosen:
             try:
-                results.append(run(one, place / one.name, status.update, quick=quick))
+                results.append(runner.run(one))
             except FailedError as error:
                 failures.append(error)
     console.print(facts_table(machine))

@@ -18,13 +18,13 @@ class Case:
     """One case.
 
     Attributes:
-        stored: times stored before the measured update.
+        stored: times stored before the measured update; it overwrites or repeats the first of them.
         sparse: the history holds one place, with values in every 20th chunk of times only, but for its end.
         times, places: what a measured frame spans.
         updates: frames, measured one by one; of several the first does not count.
         sides: what is compared; the second is the floor.
         targets: upper bounds: `seconds`, `floor` (× the floor), storage `requests`, `memory` (× the frame).
-        rounds: how often everything is repeated; the best round counts.
+        rounds: how often the engine and its floor are repeated; the best round counts.
     """
 
     name: str
@@ -40,6 +40,20 @@ class Case:
     rounds: int = 3
     sides: tuple[Side, ...] = ("engine", "zarr", "xarray")
     targets: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def history(self) -> str:
+        """What is stored before, as a name: cases with the same one share it."""
+        kind = "sparse" if self.sparse else "dense"
+        return f"{kind}-{self.stored}x{self.places}-{self.time_chunk}x{self.place_chunk}"
+
+    @property
+    def turns(self) -> list[tuple[int, Side]]:
+        """Rounds and sides in the order in which they are measured; xarray in the first round only."""
+        rounds = range(self.rounds)
+        return [
+            (number, side) for number in rounds for side in self.sides if not (number and side == "xarray")
+        ]
 
 
 def nearly_full(times: int) -> int:
@@ -80,8 +94,8 @@ def _million(times: int) -> Iterator[Case]:
     again: dict[str, float] = {"seconds": 2.0, "floor": 2.5, "memory": 3.0}
     repeated: dict[str, float] = {"seconds": 2.0, "memory": 3.0}
     yield Case("million-new", f"{rows}, first write", "new", 0, times, targets=first)
-    yield Case("million-overlap", f"{rows}, other values", "overlap", 0, times, targets=again)
-    yield Case("million-repeat", f"{rows}, the same again", "repeat", 0, times, targets=repeated)
+    yield Case("million-overlap", f"{rows}, other values", "overlap", times, times, targets=again)
+    yield Case("million-repeat", f"{rows}, the same again", "repeat", times, times, targets=repeated)
 
 
 def _others(frames: int, history: int) -> Iterator[Case]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ import httpx
 from packages.cli.demo_airflow import AirflowApi, prepare_airflow, start_airflow
 from packages.cli.demo_children import Children
 from packages.cli.demo_place import AIRFLOW_ADMIN, INGRESS_USER, open_place
+from tests.rigs.ports import free_port
 
 NODE = "gauge"
 DAG = "ingress_processor"
@@ -51,7 +51,7 @@ class FreshnessSite:
     """One deployment below a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._place = open_place(folder / "freshness", _free_port(), _free_port())
+        self._place = open_place(folder / "freshness", free_port(), free_port())
         inputs = self._place.folder / "inputs"
         (inputs / "schemas").mkdir(parents=True, exist_ok=True)
         (inputs / "configuration.yaml").write_text(CONFIGURATION, encoding="utf-8")
@@ -148,9 +148,3 @@ def _journey(times: Sequence[float]) -> Journey:
 
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +20,17 @@ VALUES_IN_EACH = 20  # of so many chunks one holds values, where a history is sp
 
 
 def build(case: Case, folder: Path) -> None:
-    """Write the history of a case into `folder`, and the frame to be merged, if it is only one.
+    """Write the history of a case into `folder`.
 
     Nothing is flushed to the disk: that would take most of the time and change no byte.
     """
     os.fsync = lambda fd: None  # noqa: ARG005
     for part in _parts(case):
         opened(case, folder)[NODE].update(part.frame())
+
+
+def write_frame(case: Case, folder: Path) -> None:
+    """Write the frame to be merged into `folder`, if it is only one."""
     if case.updates == 1:
         measured(case).frame().write_ipc(folder / FRAME)
 
@@ -37,11 +40,6 @@ def opened(case: Case, folder: Path) -> Node:
     return open_store(
         schema(case.time_chunk, case.place_chunk), STORE_URL=f"file://{(folder / STORE).absolute()}"
     )
-
-
-def linked(source: Path, target: Path) -> Path:
-    """A copy by hard links: no writer here changes an object in place."""
-    return Path(shutil.copytree(source, target, copy_function=os.link))
 
 
 def measured(case: Case, number: int = 0) -> Grid:
@@ -70,9 +68,6 @@ def everything(case: Case) -> Grid:
 
 
 def _parts(case: Case) -> Iterator[Grid]:
-    if case.kind in {"overlap", "repeat"}:
-        yield grid(0, case.times, case.places, seed=0)
-        return
     dense = min(case.stored, 2 * case.time_chunk) if case.sparse else case.stored
     for start, times in _blocks(0, case.stored - dense, ROWS_AT_ONCE):
         yield without_values(grid(start, times, 1, seed=start), VALUES_IN_EACH, case.time_chunk)
