@@ -9,6 +9,7 @@ import typer
 
 from packages.cli.start import EXIT_TROUBLE, EXIT_USAGE, fail, settings_or_exit
 from packages.common.errors import ConfigurationError, IngressError
+from packages.common.wording import counted
 from services.extractor_service.housekeeping import Removal, removals, remove
 
 
@@ -32,7 +33,7 @@ def housekeeping(
         raise fail(error.problems, EXIT_USAGE) from None
     except IngressError as error:
         raise fail([str(error)], EXIT_TROUBLE) from None
-    typer.echo(f"{count} objects {'would be deleted' if dry_run else 'deleted'}")
+    typer.echo(f"{counted(count, 'object')} {'would be deleted' if dry_run else 'deleted'}")
 
 
 def _told(found: Iterable[Removal], verb: str) -> Iterator[Removal]:

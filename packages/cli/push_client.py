@@ -14,6 +14,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result, stop_after_attempt
 
 from packages.cli.push_files import PushFile
+from packages.common.wording import counted
 
 ATTEMPTS = 5
 LONGEST_PAUSE_S = 30.0
@@ -136,7 +137,7 @@ class PushClient:
 
 def _checked(report: dict[str, Any]) -> Answer:
     counts = report.get("finding_counts") or {}
-    facts = [f"{report['rows']} rows"] if report.get("rows") is not None else []
+    facts = [counted(report["rows"], "row")] if report.get("rows") is not None else []
     facts += [f"{count} {kind}" for kind, count in counts.items()]
     return Answer(Verdict.VALID, ", ".join(facts), details=_rows(report.get("findings")))
 
@@ -146,7 +147,7 @@ def _ended(answer: Answer, item: dict[str, Any]) -> Answer:
     error = outcome.get("error") or {}
     rejected = outcome.get("rejected_counts") or {}
     facts = [f"{error.get('kind')}: {error.get('message')}"] if error else []
-    facts += [f"{outcome['rows']} rows"] if outcome.get("rows") is not None else []
+    facts += [counted(outcome["rows"], "row")] if outcome.get("rows") is not None else []
     facts += [f"{count} {kind}" for kind, count in rejected.items()]
     details = _rows(outcome.get("rejected_rows"))
     return Answer(Verdict(item["state"]), ", ".join(facts), answer.item_id, details=details)

@@ -18,6 +18,7 @@ from packages.common.keys import ItemState
 from packages.common.models.configuration_model import Configuration
 from packages.common.queue import Queue, QueuedItem
 from packages.common.settings import Settings
+from packages.common.wording import counted
 from services.extractor_service.places import open_queue
 
 queue_app = typer.Typer(no_args_is_help=True, help="Look into the queue, and put things right by hand.")
@@ -99,7 +100,7 @@ def purge(
         queue = open_queue(settings)
         items = _chosen(queue, item_ids, state, endpoint, node)
         if items and not yes:
-            _ask(f"Delete {len(items)} items for good?")
+            _ask(f"Delete {counted(len(items), 'item')} for good?")
         for item in items:
             queue.purge(item)
             typer.echo(f"purged\t{item.item_id}")

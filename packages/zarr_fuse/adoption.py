@@ -93,7 +93,7 @@ def require_agreement(catalog: Catalog, path: str) -> None:
             other, known = lengths.setdefault(axis, (name, length))
             if known != length:
                 raise CorruptStoreError(
-                    f"{path or 'the root'}: {other} has {known} labels on {axis}, {name} has {length}"
+                    f"{path or 'the root'}: along {axis} {other} has length {known}, {name} {length}"
                 )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import structlog
 import xarray as xr
 
+from packages.common.wording import counted
 from services.extractor_service.errors import is_deliberate, is_transient
 from services.extractor_service.items import Extracted, Verdict, VerdictKind, failure
 from services.extractor_service.places import logged_warnings
@@ -26,7 +27,7 @@ class CulpritsFoundError(Exception):
     """Frames of a transaction raised by themselves; carries their verdicts, nothing was written."""
 
     def __init__(self, verdicts: Sequence[Verdict]) -> None:
-        super().__init__(f"{len(verdicts)} frames were refused")
+        super().__init__(counted(len(verdicts), "frame was refused", "frames were refused"))
         self.verdicts = list(verdicts)
 
 

@@ -17,6 +17,7 @@ from packages.common.models.metadata_model import (
     RejectedRow,
 )
 from packages.common.queue import Move
+from packages.common.wording import counted
 from services.extractor_service.items import PlannedItem, Verdict, VerdictKind
 from zarr_fuse.report import UpdateReport
 
@@ -92,7 +93,8 @@ def _after_transient(verdict: Verdict, metadata: ItemMetadata, circumstances: Ci
     attempts = metadata.attempts + 1
     if attempts >= circumstances.max_attempts:
         last = verdict.error.message if verdict.error else ""
-        error = ItemError(kind="transient", message=f"given up after {attempts} attempts; the last: {last}")
+        given_up = f"given up after {counted(attempts, 'attempt')}; the last: {last}"
+        error = ItemError(kind="transient", message=given_up)
         return _failed(verdict, metadata, circumstances, error)
     retry_at = circumstances.now + BACK_OFF[min(attempts, len(BACK_OFF)) - 1]
     tried = PastEvent(

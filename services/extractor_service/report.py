@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, Field
 
+from packages.common.wording import counted
 from services.extractor_service.errors import SweepTroubleError
 
 LISTED_FAILURES = 1000
@@ -51,7 +52,7 @@ class SweepReport(BaseModel):
         """Raise `SweepTroubleError` if something is left to do."""
         if not self.has_trouble:
             return
-        left = f"{self.retried + self.unsettled} items stay accepted"
+        left = counted(self.retried + self.unsettled, "item stays accepted", "items stay accepted")
         reasons = dict.fromkeys(one.message for one in self.failures if one.transient)
         raise SweepTroubleError("; ".join([left, *self.trouble, *list(reasons)[:5]]))
 

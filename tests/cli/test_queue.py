@@ -156,7 +156,7 @@ def test_housekeeping_removes_metadata_of_aborted_uploads_after_an_hour(site: Si
         (site.folder / "queue" / "accepted" / f"{item_id}.csv").unlink()
     for item_id in (aborted, whole):
         age(site, item_id, "accepted", 3601)
-    assert "1 objects deleted" in cli.run("housekeeping").stdout
+    assert "1 object deleted" in cli.run("housekeeping").stdout
     left = sorted(
         path.name.partition(".")[0] for path in (site.folder / "queue" / "accepted").rglob("*.json")
     )

@@ -62,10 +62,10 @@ def test_csv_keeps_every_digit_and_guesses_no_dates():
 @pytest.mark.parametrize(
     ("text", "said", "line", "column"),
     [
-        (b"a,b\n1,2\n3\n4,5\n", "1 fields, the header has 2", 3, None),
+        (b"a,b\n1,2\n3\n4,5\n", "1 field, the header has 2", 3, None),
         (b"a,b\n1,2\n3,4,5\n", "3 fields, the header has 2", 3, None),
-        (b"a,b\n1,2\n\n\n3\n", "1 fields", 5, None),
-        (b'a,b\n"1\n2",3\n4\n', "1 fields", 4, None),
+        (b"a,b\n1,2\n\n\n3\n", "1 field", 5, None),
+        (b'a,b\n"1\n2",3\n4\n', "1 field", 4, None),
         (b'a,b\n1,2\n"3,4\n5,6\n', "never closed", 3, None),
         (b'a,b\n1,"2\n3,4\n', "never closed", 2, None),
         (b'a\n1\n"2\n3\n', "never closed", 3, None),

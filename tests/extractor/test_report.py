@@ -28,11 +28,11 @@ def test_failed_items_are_no_trouble() -> None:
     ("report", "message"),
     [
         (SweepReport(retried=2), "2 items stay accepted"),
-        (SweepReport(unsettled=1), "1 items stay accepted"),
+        (SweepReport(unsettled=1), "1 item stays accepted"),
         (SweepReport(trouble=["s3://b/x: away"]), "0 items stay accepted; s3://b/x: away"),
         (
             SweepReport(retried=1, failures=[Failure(item_id="a", kind="k", message="held", transient=True)]),
-            "1 items stay accepted; held",
+            "1 item stays accepted; held",
         ),
     ],
 )

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import re
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from packages.common.keys import ItemState
 from packages.common.s3io import ObjectStorage
 from services.ingress_service.web import health, watch
 from tests.ingress.live import CSV, Service
+from tests.rigs.waiting import PATIENCE_S, wait_until
 from zarr_fuse.abilities import Abilities
 
 Start = Callable[..., Service]
@@ -26,10 +27,19 @@ def checks_of(service: Service) -> dict[str, Any]:
 def watched(service: Service) -> Any:
     """The watch of a service after its first round."""
     found = service.app.state.ingress.watch
-    deadline = time.monotonic() + 20
-    while found.abilities is None and found.trouble is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: found.abilities is not None or found.trouble is not None, "the first round")
     return found
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Rounds of a watch that takes no rest; one more entry at the end of each."""
+    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(watch, "REST", 0)
+    done: list[None] = []
+    look = watch.Watch.look
+    monkeypatch.setattr(watch.Watch, "look", lambda found: done.append(look(found)))
+    return done
 
 
 def test_health_touches_nothing(start: Start, tmp_path: Path) -> None:
@@ -56,13 +66,21 @@ def test_ready_tells_how_long_the_oldest_item_waits(start: Start) -> None:
     service = start()
     watched(service)
     service.post()
+    assert re.fullmatch(r"1 item waits, for \d+ s by now", waiting(service))
     service.post()
-    assert "2 wait, the oldest for" in checks_of(service)["oldest_accepted"]["detail"]
+    assert re.fullmatch(r"2 items wait, the oldest for \d+ s", waiting(service))
+
+
+def waiting(service: Service) -> str:
+    """What readiness says of the queue, asked anew."""
+    service.app.state.ingress.readiness._report = None  # it is remembered for seconds
+    return str(checks_of(service)["oldest_accepted"]["detail"])
 
 
 def test_probing_readiness_costs_the_storage_one_check_in_a_while(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(health, "REMEMBERED_S", 10 * PATIENCE_S)
     service = start()
     watched(service)
     written: list[str] = []
@@ -98,14 +116,12 @@ def test_a_broken_storage_is_503_with_the_check_that_failed(
 
 
 def test_what_the_storage_cannot_do_is_logged_once_and_shown_while_uploads_go_on(
-    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    start: Start, rounds: list[None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = Abilities(create_only=False, list_after_write=True, multipart=True)
     monkeypatch.setattr(ObjectStorage, "abilities", lambda self: found)
-    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
-    monkeypatch.setattr(watch, "REST", 0)
     service = start()
-    time.sleep(5 * watch.INTERVAL_S)
+    wait_until(lambda: len(rounds) > 4, "five rounds")
     answer = service.client.get("/health/ready")
     assert answer.status_code == 200
     check = checks_of(service)["storage_abilities"]
@@ -116,7 +132,7 @@ def test_what_the_storage_cannot_do_is_logged_once_and_shown_while_uploads_go_on
 
 
 def test_a_storage_that_is_away_at_the_start_is_probed_when_it_is_back(
-    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    start: Start, rounds: list[None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = threading.Event()
     away.set()
@@ -128,16 +144,13 @@ def test_a_storage_that_is_away_at_the_start_is_probed_when_it_is_back(
         return probe(storage)
 
     monkeypatch.setattr(ObjectStorage, "abilities", abilities)
-    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
-    monkeypatch.setattr(watch, "REST", 0)
     service = start()
     found = service.app.state.ingress.watch
     assert watched(service).trouble == "storage_unavailable"
-    time.sleep(5 * watch.INTERVAL_S)
+    wait_until(lambda: len(rounds) > 4, "five rounds")
     assert len([line for line in caplog.messages if "cannot be watched" in line]) == 1
     away.clear()
-    while found.abilities is None or found.trouble:
-        time.sleep(0.01)
+    wait_until(lambda: found.abilities is not None and not found.trouble, "the storage")
     assert found.abilities.lacking == ()
 
 
@@ -171,7 +184,7 @@ def test_the_count_finds_what_others_have_stored_and_ends_at_its_bound(
     assert (depth.items(ItemState.ACCEPTED, "weather"), depth.items(ItemState.ACCEPTED, "other")) == (2, 1)
     assert depth.items(ItemState.FAILED, "grid") == 1
     assert f"{depth.oldest:%Y%m%d}" == "20250101"
-    assert "3 or more wait" in depth.describe()
+    assert "3 or more items wait" in depth.describe()
 
 
 def test_with_a_spool_the_service_is_ready_while_the_storage_is_away(
@@ -189,4 +202,4 @@ def test_with_a_spool_the_service_is_ready_while_the_storage_is_away(
     full = service.client.get("/health/ready")
     assert full.status_code == 503
     spool = next(check for check in full.json()["checks"] if check["name"] == "spool")
-    assert (spool["ok"], spool["detail"]) == (False, f"{len(CSV)} bytes wait for the storage")
+    assert (spool["ok"], spool["detail"]) == (False, f"1 item waits for the storage ({len(CSV)} bytes)")

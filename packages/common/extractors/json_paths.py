@@ -15,6 +15,7 @@ from jsonpath.selectors import IndexSelector, NameSelector
 from packages.common.errors import EmptyPayloadError, PayloadError
 from packages.common.payloads.json_payload import Json
 from packages.common.validation import decode_payload, frame_from_json
+from packages.common.wording import counted
 
 ENVIRONMENT = JSONPathEnvironment(strict=True)
 NO_VALUE: Any = object()
@@ -83,7 +84,9 @@ def _column(name: str, path: JSONPath, records: list[Any]) -> list[Any]:
     else:
         values = [_single(path, record, f"row {row}, column {name!r}") for row, record in enumerate(records)]
     if all(value is NO_VALUE for value in values):
-        raise PayloadError(f"column {name!r}: the path {path} finds nothing in any of {len(records)} rows")
+        raise PayloadError(
+            f"column {name!r}: the path {path} finds nothing in any of {counted(len(records), 'row')}"
+        )
     return [None if value is NO_VALUE else value for value in values]
 
 

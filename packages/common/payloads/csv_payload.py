@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from packages.common.errors import EmptyPayloadError, PayloadError
+from packages.common.wording import counted
 
 BOM = b"\xef\xbb\xbf"
 CURL_HINT = "With curl, send files by --data-binary: -d strips the line ends"
@@ -128,7 +129,9 @@ def _check_strictly(data: bytes, separator: str) -> None:
         for record in reader:
             expected = len(record) if expected is None and record else expected
             if record and len(record) != expected:
-                raise PayloadError(f"the row has {len(record)} fields, the header has {expected}", line)
+                raise PayloadError(
+                    f"the row has {counted(len(record), 'field')}, the header has {expected}", line
+                )
             line = reader.line_num + 1
     except csv.Error as error:
         if "unexpected end of data" in str(error):

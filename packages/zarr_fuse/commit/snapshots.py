@@ -242,7 +242,8 @@ def _facts(record: CommitRecord) -> dict[str, Any]:
 
 def _message(record: CommitRecord) -> str:
     nodes = ", ".join(node or "the root" for node in record.nodes)
-    return f"{record.rows} rows into {nodes}" if nodes else "no rows"
+    rows = "1 row" if record.rows == 1 else f"{record.rows} rows"
+    return f"{rows} into {nodes}" if nodes else "no rows"
 
 
 def _groups(documents: Catalog) -> CommitRecord:

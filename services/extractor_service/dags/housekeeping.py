@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import structlog
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 
+from packages.common.wording import counted
 from services.extractor_service.dags.alerts import tell_failure
-from services.extractor_service.dags.notes import NAMED_ITEMS, counted, note_run
+from services.extractor_service.dags.notes import NAMED_ITEMS, note_run
 
 if TYPE_CHECKING:
     from services.extractor_service.housekeeping import Removal

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 from airflow.sdk import get_current_context
 
+from packages.common.wording import counted
+
 if TYPE_CHECKING:
     from services.extractor_service.report import SweepReport
 
@@ -23,11 +25,6 @@ def log_items(event: str, item_ids: Iterable[str]) -> None:
     """Log one line for each item, at most a thousand."""
     for item_id in islice(item_ids, NAMED_ITEMS):
         log.info(event, item_id=item_id)
-
-
-def counted(count: int, name: str) -> str:
-    """A number of things."""
-    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def note_run(note: str) -> None:
@@ -53,13 +50,13 @@ def note_run(note: str) -> None:
 
 def sweep_note(done: SweepReport) -> str:
     """A sweep in a few lines: how many items came to which end, then the first failures with reasons."""
-    counted = [f"{count} {name}" for name, count in done.counts().items() if count]
+    counts = [f"{count} {name}" for name, count in done.counts().items() if count]
     failures = [
         f"{one.item_id}: {one.kind}: {_shortened(one.message)}" for one in done.failures[:NOTED_FAILURES]
     ]
     more = len(done.failures) - len(failures)
-    rest = [f"… and {more} more failures"] if more else []
-    return "\n\n".join([", ".join(counted) or "nothing to do", *done.trouble, *failures, *rest])
+    rest = [f"… and {counted(more, 'more failure')}"] if more else []
+    return "\n\n".join([", ".join(counts) or "nothing to do", *done.trouble, *failures, *rest])
 
 
 def _shortened(text: str) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
+from packages.common.wording import counted
 from services.extractor_service.dags.alerts import tell_failure
 from services.extractor_service.dags.assets import QUEUE
-from services.extractor_service.dags.notes import counted, log_items, note_run
+from services.extractor_service.dags.notes import log_items, note_run
 
 PARAMS = {
     "state": Param("failed", enum=["failed", "processed"], description="Where the items are now."),

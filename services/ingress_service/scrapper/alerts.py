@@ -12,6 +12,7 @@ import structlog
 
 from packages.common.errors import IngressError
 from packages.common.notify import Notification, Notifier
+from packages.common.wording import counted
 from services.ingress_service.scrapper.history import Firing, Run, is_told, with_notice
 from services.ingress_service.scrapper.model import Job
 from services.ingress_service.scrapper.records import Records
@@ -67,7 +68,7 @@ def notification_of(job: Job, firing: Firing) -> Notification:
     """What is sent about a firing with failures."""
     failed, count = len(firing.failures), len(firing.runs)
     return Notification(
-        subject=f"Scraper {job.name}: {failed} of {count} requests failed",
+        subject=f"Scraper {job.name}: {failed} of {counted(count, 'request')} failed",
         text="\n".join(_lines(job, firing)),
         data={
             "scraper": job.name,

@@ -10,6 +10,7 @@ import anyio
 from starlette.requests import Request
 
 from packages.common.errors import EmptyPayloadError
+from packages.common.wording import counted
 from services.ingress_service.errors import BodyTimeoutError, BodyTooLargeError
 from services.ingress_service.web.limits import CHUNK_TIMEOUT_S, Lease
 
@@ -70,7 +71,9 @@ class Arrival:
             async with asyncio.timeout(max(patience, 0)):
                 chunk = await anext(self._chunks, None)
         except TimeoutError:
-            raise BodyTimeoutError(f"The body stopped after {self.received_bytes} bytes.") from None
+            raise BodyTimeoutError(
+                f"The body stopped after {counted(self.received_bytes, 'byte')}."
+            ) from None
         self.complete = chunk is None
         return self._counted(chunk or b"")
 

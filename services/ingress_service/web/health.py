@@ -11,6 +11,7 @@ import anyio
 
 from packages.common.errors import StorageError
 from packages.common.s3io import ObjectStorage
+from packages.common.wording import counted
 from services.ingress_service.spool import Spool
 from services.ingress_service.web.answers import Check, ReadinessReport
 from services.ingress_service.web.watch import Watch
@@ -97,5 +98,6 @@ def _scheduler(*, alive: bool) -> Check:
 
 
 def _spooled(spool: Spool) -> Check:
-    detail = "empty" if spool.is_empty else f"{spool.size_bytes} bytes wait for the storage"
+    waiting = counted(len(spool.waiting()), "item waits", "items wait")
+    detail = "empty" if spool.is_empty else f"{waiting} for the storage ({counted(spool.size_bytes, 'byte')})"
     return Check(name="spool", ok=not spool.is_full, detail=detail)

@@ -12,6 +12,7 @@ from itertools import islice
 
 from packages.common.keys import ItemState
 from packages.common.queue import Queue
+from packages.common.wording import counted
 from services.ingress_service.errors import QueueFullError
 from services.ingress_service.web.positions import received_at
 
@@ -83,7 +84,8 @@ class QueueDepth:
     def require_room(self) -> None:
         """Raise QueueFullError where the queue holds as many items as its limit allows."""
         if self._max_items is not None and (waiting := self.waiting) >= self._max_items:
-            raise QueueFullError(f"{waiting} items wait to be merged; the queue takes no more for now.")
+            wait = counted(waiting, "item waits", "items wait")
+            raise QueueFullError(f"{wait} to be merged; the queue takes no more for now.")
 
     @property
     def full(self) -> bool:
@@ -123,5 +125,8 @@ class QueueDepth:
             return "not counted yet"
         if not self.waiting:
             return "nothing waits"
+        age = f"{self.oldest_age_s:.0f} s"
+        if self.waiting == 1:
+            return f"1 item waits, for {age} by now"
         more = " or more" if self.counts[ItemState.ACCEPTED].capped else ""
-        return f"{self.waiting}{more} wait, the oldest for {self.oldest_age_s:.0f} s"
+        return f"{self.waiting}{more} items wait, the oldest for {age}"

@@ -55,7 +55,7 @@ def test_csv_in_pieces_has_the_verdict_of_the_whole_with_the_same_place(begin, p
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [(b"x,\xff\n", "not UTF-8"), (b"\0,1\n", "NUL"), (b"1\n", "1 fields")]
+    ("fault", "said"), [(b"x,\xff\n", "not UTF-8"), (b"\0,1\n", "NUL"), (b"1\n", "1 field")]
 )
 def test_a_fault_far_down_names_its_line(fault, said):
     text = b"a,b\n" + b'"1\n2",3\n' * 30 + fault + b"4,5\n" * 30

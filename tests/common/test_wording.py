@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from packages.common.wording import counted
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "said"),
+    [
+        (0, ("item",), "0 items"),
+        (1, ("item",), "1 item"),
+        (2, ("item",), "2 items"),
+        (1, ("item waits", "items wait"), "1 item waits"),
+        (3, ("item waits", "items wait"), "3 items wait"),
+    ],
+)
+def test_one_is_singular(number: int, words: tuple[str, ...], said: str) -> None:
+    assert counted(number, *words) == said
