@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,6 +21,8 @@ from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Move, Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
+from tests.rigs.ports import free_port
+from tests.rigs.waiting import wait_until
 
 READY_S, PATIENCE_S = 240.0, 120.0
 GUEST, GUEST_PASSWORD = "guest", "look-only"
@@ -78,10 +78,7 @@ class BrowserSite:
         return {item.item_id for item in self.queue.items(ItemState(state), endpoint=endpoint)}
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < deadline, f"waited for {what} in vain"
-            time.sleep(0.1)
+        wait_until(condition, what, PATIENCE_S)
 
     def levels(self) -> list[float]:
         with xr.open_zarr(self.place.folder / "store.zarr", group="gauge", consolidated=False) as dataset:
@@ -139,9 +136,3 @@ def is_ready(ingress: httpx.Client) -> bool:
         return ingress.get("/health/ready").is_success
     except httpx.TransportError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

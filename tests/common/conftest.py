@@ -15,6 +15,7 @@ from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from tests.rigs.ceph_rgw import CephRgw
+from tests.rigs.ports import refusing_port
 from tests.rigs.s3 import Bucket, new_bucket
 
 
@@ -63,11 +64,10 @@ def queue(storage: ObjectStorage) -> Queue:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def deaf_port() -> Iterator[int]:
+    """A port of loopback that takes no connection."""
+    with refusing_port() as port:
+        yield port
 
 
 @pytest.fixture

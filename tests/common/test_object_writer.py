@@ -72,8 +72,8 @@ def test_a_local_object_is_written_under_a_staging_name_and_synced_before_it_has
     assert list((tmp_path / "queue" / STAGING).iterdir()) == []
 
 
-def test_a_storage_that_is_away_is_named_as_such_and_its_abort_raises_nothing(free_port):
-    away = bucket_behind(free_port)
+def test_a_storage_that_is_away_is_named_as_such_and_its_abort_raises_nothing(deaf_port):
+    away = bucket_behind(deaf_port)
     settings = Settings(s3_queue_url=away.url("q"), s3_timeout_s=1, **away.access)
     writer = ObjectStorage(settings.s3_queue_url, settings).writer("x")
     with pytest.raises(StorageUnavailableError):

@@ -36,8 +36,8 @@ def test_a_local_queue_has_none(tmp_path):
     assert list(unfinished_uploads(Settings(s3_queue_url=tmp_path.as_uri()), now=LATER)) == []
 
 
-def test_a_storage_that_is_away_is_named(free_port):
-    away = bucket_behind(free_port)
+def test_a_storage_that_is_away_is_named(deaf_port):
+    away = bucket_behind(deaf_port)
     settings = Settings(s3_queue_url=away.url("q"), s3_timeout_s=1, **away.access)
     with pytest.raises(StorageUnavailableError):
         list(unfinished_uploads(settings))

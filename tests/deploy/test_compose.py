@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.rigs.ceph_rgw import free_port
 from tests.rigs.docker_engine import DockerEngine
+from tests.rigs.ports import free_port
 
 pytestmark = pytest.mark.deploy
 SERVICES = {

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.docs.blocks import README, ROOT, Shell, blocks_of, environment
-from tests.e2e.deployment import free_port, wait_until_ready
+from tests.e2e.deployment import wait_until_ready
+from tests.rigs.ports import free_port
 
 
 def wrapper(path: Path, arguments: str) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.deployment import USER, Deployment, environment, free_port, wait_until_ready
+from tests.e2e.deployment import USER, Deployment, environment, wait_until_ready
+from tests.rigs.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             stdout=output,
             stderr=subprocess.STDOUT,
         ) as service,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=USER, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=USER, timeout=100, trust_env=False) as client,
     ):
         try:
             wait_until_ready(client, service, log)

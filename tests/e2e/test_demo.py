@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.deployment import ROOT, free_port
+from tests.e2e.deployment import ROOT
+from tests.rigs.ports import free_port
 
 READY = "Everything stays up until Ctrl-C."
 
@@ -58,7 +59,7 @@ def test_the_demo_merges_its_samples_listens_on_loopback_only_and_leaves_nothing
             assert ports == {("127.0.0.1", port), ("127.0.0.1", airflow_port)}
         finally:
             demo.send_signal(signal.SIGINT)
-            printed += demo.communicate(timeout=60)[0]
+            printed += demo.communicate(timeout=200)[0]
     assert demo.returncode == 0, printed
     assert list(living_in(sessions)) == []
     assert "xarray.DataTree" in printed

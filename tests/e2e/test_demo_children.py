@@ -4,8 +4,7 @@ import json
 import os
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,8 +12,9 @@ import pytest
 
 from packages.cli.demo_children import Children, DemoError
 from packages.cli.demo_place import open_place
+from tests.rigs.waiting import PATIENCE_S, wait_until
 
-SLEEPER = "import os, time; os.setpgid(0, 0); print(os.getpid(), flush=True); time.sleep(60)"
+SLEEPER = "import os, time; os.setpgid(0, 0); print(os.getpid(), flush=True); time.sleep(600)"
 GRANDPARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPER!r}])"
 
 
@@ -28,33 +28,24 @@ def children(tmp_path: Path) -> Iterator[Children]:
         yield opened
 
 
-def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def is_running(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_stopping_ends_what_a_process_started_in_a_group_of_its_own(children: Children) -> None:
     parent = children.start("parent", python(GRANDPARENT))
-    assert soon(lambda: parent.log_path.read_text().strip() != "")
+    wait_until(lambda: parent.log_path.read_text().strip() != "")
     grandchild = int(parent.log_path.read_text())
     children.stop()
-    assert soon(lambda: not is_running(grandchild))
+    wait_until(lambda: not is_running(grandchild))
     assert not is_running(parent.process.pid)
 
 
 def test_a_process_that_dies_is_named_with_the_end_of_its_log(children: Children) -> None:
-    children.start("healthy", python("import time; time.sleep(60)"))
+    children.start("healthy", python("import time; time.sleep(600)"))
     children.start("frail", python("import sys; print('out of ink'); sys.exit(4)"))
     with pytest.raises(DemoError, match=r"(?s)frail ended with code 4.*out of ink"):
-        children.wait_until(lambda: False, "nothing", timeout_s=20)
+        children.wait_until(lambda: False, "nothing", timeout_s=PATIENCE_S)
 
 
 def test_a_wait_that_takes_too_long_says_for_what(children: Children) -> None:

@@ -98,7 +98,7 @@ def test_a_missing_coordinate_column_is_400_and_named(deployment: Deployment) ->
 
 def test_no_content_type_is_400(deployment: Deployment) -> None:
     address = urlsplit(str(deployment.client.base_url))
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=100)
     credentials = base64.b64encode(":".join(USER).encode()).decode()
     headers = {"Authorization": f"Basic {credentials}"}
     connection.request("POST", "/api/v1/weather", GOOD_CSV, headers)

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.rigs.debian import RigUnavailableError, require_packages
+from tests.rigs.ports import free_port
 
 PACKAGES = ("ceph-mon", "ceph-osd", "radosgw")
 ACCESS_KEY, SECRET_KEY = "key", "secret"
@@ -212,13 +212,6 @@ def running_gateway() -> Iterator[CephRgw]:
     finally:
         rig.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> int:

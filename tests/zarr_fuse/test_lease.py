@@ -6,11 +6,11 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from obstore.store import LocalStore
 
+from tests.rigs.waiting import PATIENCE_S
 from tests.zarr_fuse.storages import in_memory
 from zarr_fuse.commit.lease import Lease
 from zarr_fuse.commit.process import holder, is_dead
@@ -19,8 +19,30 @@ from zarr_fuse.layout import Layout
 from zarr_fuse.objects import Objects
 
 
-def lease(objects, layout, ttl_s=5.0, wait_s=0.3):
+def lease(objects, layout, ttl_s=PATIENCE_S, wait_s=0.3):
     return Lease(objects, layout, ttl_s, wait_s, request_timeout_s=0.0)
+
+
+class Clock:
+    """The time of a lease: it moves by what is slept, and something else may happen meanwhile."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.meanwhile = lambda: None
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.meanwhile()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr("zarr_fuse.commit.lease.time", found)
+    return found
 
 
 def test_second_writer_waits_for_the_first_and_then_gives_up():
@@ -70,6 +92,7 @@ def test_number_of_an_overtaken_holder_is_not_taken_again_after_its_lock_was_rem
     assert not own.follows_own
 
 
+@pytest.mark.usefixtures("clock")
 def test_lock_that_does_not_change_for_its_time_to_live_is_taken_over():
     objects, layout = in_memory()
     slow = lease(objects, layout, ttl_s=0.2)
@@ -83,25 +106,21 @@ def test_lock_that_does_not_change_for_its_time_to_live_is_taken_over():
         slow.keep()
 
 
-def test_renewed_lock_is_not_taken_over():
+def test_renewed_lock_is_not_taken_over(clock):
     objects, layout = in_memory()
     own = lease(objects, layout, ttl_s=0.3)
     own.acquire()
-    end = time.monotonic() + 0.9
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(lease(objects, layout, 0.3, 0.8).acquire)
-        while time.monotonic() < end:
-            own.renew_when_due()
-            time.sleep(0.02)
-    assert isinstance(waiting.exception(), LeaseHeldError)
+    clock.meanwhile = own.renew_when_due
+    with pytest.raises(LeaseHeldError):
+        lease(objects, layout, ttl_s=0.3, wait_s=3).acquire()
     own.check()
 
 
-def test_holder_that_nobody_replaced_goes_on_under_a_new_number_after_a_long_pause():
+def test_holder_that_nobody_replaced_goes_on_under_a_new_number_after_a_long_pause(clock):
     objects, layout = in_memory()
-    own = lease(objects, layout, ttl_s=0.1)
+    own = lease(objects, layout, ttl_s=10)
     own.acquire()
-    time.sleep(0.15)
+    clock.sleep(15)
     own.keep()
     assert own.number == 2
     own.check()
@@ -116,7 +135,7 @@ def test_lock_of_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_path):
         f"Lease(Objects(LocalStore({str(tmp_path)!r})), Layout('river.zarr'), 60, 1, 0).acquire()\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-    own = lease(Objects(LocalStore(tmp_path)), Layout("river.zarr"), ttl_s=60, wait_s=1)
+    own = lease(Objects(LocalStore(tmp_path)), Layout("river.zarr"), ttl_s=60, wait_s=30)
     own.acquire()
     assert own.number == 2
 
@@ -133,7 +152,7 @@ def test_of_racing_writers_exactly_one_holds_the_lease_at_any_time():
     inside, seen = [], []
 
     def work():
-        own = lease(objects, layout, wait_s=20)
+        own = lease(objects, layout, wait_s=2 * PATIENCE_S)
         for _ in range(5):
             own.acquire()
             inside.append(own.number)
