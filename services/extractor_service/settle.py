@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 
@@ -12,14 +11,14 @@ import structlog
 
 from packages.common.content_types import EXTENSIONS
 from packages.common.errors import IngressError, ItemNotFoundError, MetadataError, ObjectMissingError
+from packages.common.in_order import in_order
 from packages.common.keys import ItemState
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Queue
+from services.extractor_service.errors import is_deliberate, item_error
 from services.extractor_service.items import PlannedItem, Verdict, VerdictKind, received_at
 from services.extractor_service.outcomes import Circumstances, End, Settlement, settlement
 from services.extractor_service.report import Failure, SweepReport
-
-SETTLERS = 16  # metadata objects read or written at once
 
 log = structlog.get_logger(__name__)
 
@@ -30,11 +29,11 @@ def settle(queue: Queue, verdicts: Sequence[Verdict], circumstances: Circumstanc
     An item that cannot be moved does not keep the others: it stays accepted, counts as `unsettled`, and the
     next sweep finishes its move.
     """
-    with ThreadPoolExecutor(SETTLERS, thread_name_prefix="settle") as pool:
-        decided = list(pool.map(partial(_decided, queue, circumstances), verdicts))
-        moved = _moved(queue, [one for one in decided if one.move])
-        stayed = list(pool.map(partial(_rewritten, queue), [one for one in decided if not one.move]))
-    return _report([*moved, *stayed])
+    bundle = queue.storage.bundle
+    decided = list(in_order(partial(_decided, queue, circumstances), verdicts, bundle=bundle))
+    moved = _moved(queue, [one for one in decided if one.move])
+    staying = (one for one in decided if not one.move)
+    return _report([*moved, *in_order(partial(_rewritten, queue), staying, bundle=bundle)])
 
 
 def _decided(queue: Queue, circumstances: Circumstances, verdict: Verdict) -> Settlement:
@@ -56,7 +55,7 @@ def _moved(queue: Queue, settlements: Sequence[Settlement]) -> list[Settlement]:
     except IngressError as error:
         log.warning("moving a batch failed", items=len(settlements), reason=str(error))
         if error.retryable:
-            return [Settlement(one.item, End.UNSETTLED) for one in settlements]
+            return [_unsettled(one.item, error) for one in settlements]
         return [_carried_out(one.item, partial(_moved_alone, queue, one)) for one in settlements]
     return [Settlement(one.item, End.GONE) if one.item.item_id in lost else one for one in settlements]
 
@@ -83,9 +82,14 @@ def _carried_out(item: PlannedItem, act: Callable[[], Settlement]) -> Settlement
         return act()
     except (ItemNotFoundError, ObjectMissingError):
         return Settlement(item, End.GONE)
-    except Exception:
-        log.exception("item cannot be settled", item_id=item.item_id)
-        return Settlement(item, End.UNSETTLED)
+    except Exception as error:
+        if not is_deliberate(error):
+            log.exception("item cannot be settled", item_id=item.item_id)
+        return _unsettled(item, error)
+
+
+def _unsettled(item: PlannedItem, error: Exception) -> Settlement:
+    return Settlement(item, End.UNSETTLED, error=item_error(error))
 
 
 def _is_current(queue: Queue, verdict: Verdict) -> bool:
@@ -140,11 +144,11 @@ def _report(settlements: Sequence[Settlement]) -> SweepReport:
             item_id=one.item.item_id,
             kind=one.error.kind,
             message=one.error.message,
-            transient=one.end is End.RETRIED,
+            transient=one.end is not End.FAILED,
         )
         for one in settlements
         if one.error is not None
     ]
     for one in failures:
-        log.warning("item failed", **one.model_dump())
+        log.warning("item waits" if one.transient else "item failed", **one.model_dump())
     return SweepReport(failures=failures, **counts)

@@ -162,6 +162,7 @@ def test_item_that_cannot_be_moved_stays_behind_alone(site: Site, monkeypatch: p
     verdicts = [Verdict(planned(site, one), VerdictKind.MERGED) for one in ids]
     done = settle(site.queue, verdicts, circumstances())
     assert (done.processed, done.unsettled) == (2, 1)
+    assert [(one.item_id, one.message, one.transient) for one in done.failures] == [(ids[1], "denied", True)]
     assert done.has_trouble
     assert [site.states()[one] for one in ids] == [["processed"], ["accepted"], ["processed"]]
 
@@ -179,6 +180,7 @@ def test_storage_that_is_away_is_not_asked_item_by_item(site: Site, monkeypatch:
         site.queue, [Verdict(planned(site, one), VerdictKind.MERGED) for one in ids], circumstances()
     )
     assert (done.unsettled, len(calls)) == (3, 1)
+    assert {one.message for one in done.failures} == {"timeout"}
 
 
 def test_interrupted_move_to_failed_is_finished(site: Site) -> None:
