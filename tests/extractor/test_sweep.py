@@ -12,8 +12,13 @@ from packages.common.keys import ItemState
 from packages.common.last_sweep import last_sweep
 from packages.common.queue import Move, Queue
 from packages.common.settings import Settings
-from services.extractor_service import sweep as sweep_module
+from services.extractor_service import group as grouping
+from services.extractor_service import places
+from services.extractor_service import rounds as rounding
+from services.extractor_service.group import begun, settled
 from services.extractor_service.plan import plan
+from services.extractor_service.report import SweepReport, total
+from services.extractor_service.rounds import rounds
 from services.extractor_service.sweep import merge_store, sweep
 from tests.extractor.site import NODE, Site, build_site, csv, readings
 from zarr_fuse import Node
@@ -268,14 +273,14 @@ def test_held_lease_leaves_the_items_of_that_store_for_later(
 
 def test_store_that_cannot_be_opened_keeps_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = site.accept("weather", csv(0)), site.accept("river", readings(0))
-    open_root = sweep_module.open_root
+    open_root = places.open_root
 
     def opened(settings: Settings, schema_file: Path) -> Node:
         if schema_file.name == "weather.yaml":
             raise AccessDeniedError("the storage refuses these credentials")
         return open_root(settings, schema_file)
 
-    monkeypatch.setattr(sweep_module, "open_root", opened)
+    monkeypatch.setattr(places, "open_root", opened)
     report = sweep(site.settings)
     assert (report.processed, report.retried, report.failed) == (1, 1, 0)
     assert report.failures[0].message == "the storage refuses these credentials"
@@ -286,31 +291,76 @@ def test_crash_of_the_pipeline_in_one_store_is_told_and_keeps_no_other(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting, merged = site.accept("weather", csv(0)), site.accept("river", readings(0))
-    merge = sweep_module.merge
+    merge = grouping.merge
 
     def crashes(root: Node, batch: list) -> list:
         if any(one.item.item_id == waiting for one in batch):
             raise RuntimeError("a mistake of ours")
         return merge(root, batch)
 
-    monkeypatch.setattr(sweep_module, "merge", crashes)
+    monkeypatch.setattr(grouping, "merge", crashes)
     report = sweep(site.settings)
     assert report.trouble == [f"{site.settings.s3_store_url}: a mistake of ours"]
     assert site.states() == {waiting: ["accepted"], merged: ["processed"]}
 
 
-def test_old_plan_finds_its_items_done(site: Site) -> None:
-    ids = [site.accept("weather", csv(number)) for number in range(3)]
-    ids.append(site.accept("logger", {"readings": "crash"}))
+def test_old_plan_finds_nothing_to_do(site: Site) -> None:
+    site.accept("weather", csv(0))
     (old,) = plan(site.settings)
     sweep(site.settings)
-    before = site.states()
-    again = merge_store(site.settings, old)
+    assert merge_store(site.settings, old) == SweepReport()
+
+
+def test_items_that_another_sweep_was_quicker_with_are_done(site: Site) -> None:
+    ids = [site.accept("weather", csv(number)) for number in range(3)]
+    ids.append(site.accept("logger", {"readings": "crash"}))
+    with begun(site.settings) as work:
+        (taken,) = rounds(work.queue, work.targets, site.queue.items(ItemState.ACCEPTED))
+        sweep(site.settings)
+        before = site.states()
+        (group,) = taken.groups
+        again = total(settled(work, group))
     assert (again.duplicates, again.gone, again.processed, again.failed) == (3, 1, 0, 0)
     assert site.states() == before
     outcome = site.metadata(ids[0]).outcome
     assert outcome is not None
     assert outcome.rows == 3
+
+
+def test_many_rounds_end_like_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding, "ROUND_ITEMS", 7)
+    good, bad = accept_forty_plain(site)
+    waits = site.accept("weather", csv(50), retry_at=datetime.now(UTC) + timedelta(hours=1))
+    steps: list[tuple[int, int]] = []
+    report = sweep(site.settings, on_progress=lambda done, size: steps.append((done, size)))
+    assert (report.processed, report.failed) == (len(good), len(bad))
+    assert steps[-1] == (len(good) + len(bad) + 1, len(good) + len(bad) + 1)
+    assert_holds(site.dataset("weather.yaml", "station"), set(range(10)))
+    ends = dict.fromkeys(good, ["processed"]) | dict.fromkeys(bad, ["failed"]) | {waits: ["accepted"]}
+    assert site.states() == ends
+
+
+def accept_forty_plain(site: Site) -> tuple[list[str], list[str]]:
+    good = [site.accept("weather", csv(number)) for number in range(10)]
+    good += [site.accept("river", readings(number)) for number in range(10)]
+    bad = [site.accept("weather", csv(number), schema_name="vanished.yaml") for number in range(10)]
+    return good, bad + [site.accept("logger", {"no readings": 0}) for _ in range(10)]
+
+
+def test_troubled_store_is_left_alone_in_later_rounds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding, "ROUND_ITEMS", 2)
+    merged = [site.accept("river", readings(number)) for number in range(3)]
+    waiting = [site.accept("weather", csv(number)) for number in range(5)]
+    merge = grouping.merge
+
+    def crashes(root: Node, batch: list) -> list:
+        if any(one.item.item_id in waiting for one in batch):
+            raise RuntimeError("a mistake of ours")
+        return merge(root, batch)
+
+    monkeypatch.setattr(grouping, "merge", crashes)
+    assert sweep(site.settings).trouble == [f"{site.settings.s3_store_url}: a mistake of ours"]
+    assert site.states() == dict.fromkeys(merged, ["processed"]) | dict.fromkeys(waiting, ["accepted"])
 
 
 def test_progress_ends_at_the_number_of_items(site: Site) -> None:
@@ -350,7 +400,7 @@ def build(payload, metadata):
     if text == "exit":
         os._exit(3)
     if text == "hang":
-        time.sleep(60)
+        time.sleep(600)
     if text == "grow":
         held = []
         while True:
@@ -364,7 +414,7 @@ def build(payload, metadata):
 
 
 def test_extractor_that_misbehaves_fails_its_own_items_only(tmp_path: Path) -> None:
-    site = build_site(tmp_path, extractor_timeout_s=8.0, extractor_memory_bytes=2**28)
+    site = build_site(tmp_path, extractor_timeout_s=15.0, extractor_memory_bytes=2**28)
     site.write("rude.py", RUDE)
     facts = {"fn_module": "rude", "extract_fn": "build", "content_type": "application/octet-stream"}
     texts = ("1", "exit", "2", "hang", "grow", "3", "fork")

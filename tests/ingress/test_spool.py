@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +27,7 @@ from services.ingress_service.spool import Spool
 from services.ingress_service.spool_forwarder import SpoolForwarder
 from tests.ingress.live import CSV, CSV_TYPE, Service, running, settings_for
 from tests.ingress.test_streaming import LARGE
+from tests.rigs.waiting import wait_until
 
 
 class Switch:
@@ -71,13 +71,6 @@ def accepted(service: Service) -> dict[str, bytes]:
     return {item.item_id: queue.payload(item) for item in queue.items(ItemState.ACCEPTED)}
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert holds()
-
-
 def test_uploads_are_taken_while_the_storage_is_away_and_forwarded_when_it_returns(
     start: Callable[..., Service], storage_switch: Switch, tmp_path: Path
 ) -> None:
@@ -93,8 +86,8 @@ def test_uploads_are_taken_while_the_storage_is_away_and_forwarded_when_it_retur
         assert state.json()["size_bytes"] == len(content)
     assert service.client.get(answer.json()["state_url"], auth=("alice", "guess")).status_code == 401
     storage_switch.on = True
-    eventually(lambda: accepted(service) == sent)
-    eventually(lambda: [path.name for path in (tmp_path / "spool").iterdir()] == ["lock"])
+    wait_until(lambda: accepted(service) == sent)
+    wait_until(lambda: [path.name for path in (tmp_path / "spool").iterdir()] == ["lock"])
     assert service.client.get(answer.json()["state_url"]).json()["state"] == "accepted"
 
 
@@ -105,7 +98,7 @@ def test_what_is_spooled_survives_a_restart(tmp_path: Path, storage_switch: Swit
         item_id = service.post().json()["item_id"]
     storage_switch.on = True
     with running(settings) as service:
-        eventually(lambda: accepted(service) == {item_id: CSV})
+        wait_until(lambda: accepted(service) == {item_id: CSV})
 
 
 def test_a_storage_that_is_there_is_used_and_leaves_no_trace_in_the_spool(
@@ -114,7 +107,7 @@ def test_a_storage_that_is_there_is_used_and_leaves_no_trace_in_the_spool(
     service = start(spool_dir=tmp_path / "spool")
     ids = [service.post(content=content).json()["item_id"] for content in (CSV, LARGE)]
     assert accepted(service) == dict(zip(ids, (CSV, LARGE), strict=True))
-    eventually(lambda: [path.name for path in (tmp_path / "spool").iterdir()] == ["lock"])
+    wait_until(lambda: [path.name for path in (tmp_path / "spool").iterdir()] == ["lock"])
 
 
 def test_without_a_spool_and_with_a_full_one_the_answer_is_503(
@@ -257,7 +250,7 @@ def test_an_item_deleted_while_it_is_forwarded_does_not_stay_in_the_queue(
     forwarder = SpoolForwarder(spool, queue, told.append)
     forwarder.start()
     spool.add(metadata(1), b"1")
-    eventually(lambda: not spool.is_deleted(metadata(1).item_id) and spool.is_empty)
+    wait_until(lambda: not spool.is_deleted(metadata(1).item_id) and spool.is_empty)
     forwarder.stop()
     assert [*queue.items(ItemState.ACCEPTED)] == []
     assert told == []
@@ -287,10 +280,10 @@ def test_a_deletion_that_the_storage_refuses_holds_up_no_other_item(
     spool.delete(metadata(1).item_id)
     forwarder = SpoolForwarder(spool, queue)
     forwarder.start()
-    eventually(lambda: queue.find(metadata(2).item_id) is not None)
+    wait_until(lambda: queue.find(metadata(2).item_id) is not None)
     assert spool.is_deleted(metadata(1).item_id)
     allowed.set()
-    eventually(lambda: queue.find(metadata(1).item_id) is None)
+    wait_until(lambda: queue.find(metadata(1).item_id) is None)
     forwarder.stop()
 
 
@@ -307,7 +300,7 @@ def test_an_item_whose_forwarding_was_cut_short_does_not_come_twice(
     forwarder = SpoolForwarder(spool, queue)
     forwarder.start()
     spool.add(metadata(1), b"1")
-    eventually(lambda: spool.is_empty)
+    wait_until(lambda: spool.is_empty)
     forwarder.stop()
     states = [state for state in ItemState for _ in queue.items(state)]
     assert states == [found_in]

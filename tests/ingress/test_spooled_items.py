@@ -10,8 +10,9 @@ import pytest
 
 from packages.common.keys import ItemState
 from tests.ingress.live import ALICE, CAROL, CSV, CSV_TYPE, ROOT, Service, running, settings_for
-from tests.ingress.test_spool import Switch, accepted, eventually, storage_switch
+from tests.ingress.test_spool import Switch, accepted, storage_switch
 from tests.ingress.test_streaming import LARGE
+from tests.rigs.waiting import wait_until
 
 __all__ = ["storage_switch"]
 GRID = b"E,N,value\n1,1,1\n"
@@ -72,7 +73,7 @@ def test_delete_removes_it_for_good_though_the_storage_is_away(
         assert (answer.status_code, answer.json()["code"]) == (404, "item_missing")
     assert service.client.delete(url, auth=ROOT).status_code == 404
     storage_switch.on = True
-    eventually(lambda: sorted(path.name for path in (tmp_path / "spool").iterdir()) == ["lock"])
+    wait_until(lambda: sorted(path.name for path in (tmp_path / "spool").iterdir()) == ["lock"])
     assert list(accepted(service)) == [kept["item_id"]]
     assert service.client.get(url).status_code == 404
 
@@ -86,7 +87,7 @@ def test_what_was_deleted_is_not_forwarded_after_a_restart(tmp_path: Path, stora
     with running(settings) as service:
         assert service.client.get(gone["links"]["self"]).status_code == 404
         storage_switch.on = True
-        eventually(lambda: sorted(path.name for path in (tmp_path / "spool").iterdir()) == ["lock"])
+        wait_until(lambda: sorted(path.name for path in (tmp_path / "spool").iterdir()) == ["lock"])
         assert list(accepted(service)) == [kept["item_id"]]
 
 
@@ -100,7 +101,7 @@ def test_delete_also_takes_back_what_an_unanswered_request_has_stored(
     storage_switch.on = False
     assert service.client.delete(item["links"]["self"], auth=ROOT).status_code == 204
     storage_switch.on = True
-    eventually(lambda: not [*service.queue.items(ItemState.ACCEPTED)])
+    wait_until(lambda: not [*service.queue.items(ItemState.ACCEPTED)])
 
 
 def test_a_page_of_the_spool_needs_no_storage(service: Service) -> None:

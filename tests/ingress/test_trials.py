@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.ingress.live import Service
+from tests.rigs.waiting import PATIENCE_S
 
 ROWS = b'[{"t": "2026-10-01", "n": "east", "v": 5.5}, {"t": "2026-10-02", "n": "east", "v": "warm"}]'
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -28,7 +29,11 @@ def normalise(payload: bytes, metadata: dict):
 
 @pytest.fixture
 def trial(start: Callable[..., Service], tmp_path: Path) -> Callable[..., Any]:
-    service = start(extractor_timeout_s=5)
+    return trying(start(extractor_timeout_s=PATIENCE_S), tmp_path)
+
+
+def trying(service: Service, tmp_path: Path) -> Callable[..., Any]:
+    """Sends a payload past an extractor."""
     module = tmp_path / "inputs" / "extract" / "doc.py"
 
     def run(source: str, content: bytes = ROWS, headers: dict[str, str] = JSON_TYPE) -> Any:
@@ -59,7 +64,6 @@ def test_the_table_an_extractor_makes_is_converted_as_the_merge_would(
         ("def normalise(payload, metadata):\n    raise KeyError('station')\n", "KeyError: 'station'"),
         ("def other(payload, metadata):\n    return 1\n", "no function normalise"),
         ("def normalise(payload, metadata):\n    return 1\n", "returned int"),
-        ("import time\ndef normalise(payload, metadata):\n    time.sleep(60)\n", "5"),
         (DATASET, "name"),
     ],
 )
@@ -69,6 +73,15 @@ def test_an_extractor_that_makes_no_table_is_named_with_its_reason(
     answer = trial(source)
     assert (answer.status_code, answer.json()["code"]) == (400, "extraction_failed"), answer.text
     assert said in answer.json()["detail"]
+
+
+def test_an_extractor_that_hangs_is_ended_at_its_time_limit(
+    start: Callable[..., Service], tmp_path: Path
+) -> None:
+    trial = trying(start(extractor_timeout_s=3), tmp_path)
+    answer = trial("import time\ndef normalise(payload, metadata):\n    time.sleep(600)\n")
+    assert (answer.status_code, answer.json()["code"]) == (400, "extraction_failed"), answer.text
+    assert "took longer than 3 s" in answer.json()["detail"]
 
 
 def test_a_table_without_the_coordinates_is_refused_as_the_merge_would(trial: Callable[..., Any]) -> None:
