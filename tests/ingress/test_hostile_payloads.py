@@ -41,7 +41,7 @@ BOMBS = {
     "zstd of zstd": (zstd(zstd(ZEROS)), "zstd", {400, 406}),
     "zstd, window of 2 GiB": (b"\x28\xb5\x2f\xfd\x00\xa8" + bytes(20), "zstd", {406}),
     "zstd, cut": (zstd(CSV)[:-6], "zstd", {406}),
-    "nothing as gzip": (b"\0", "gzip", {406}),
+    "nothing as gzip": (b"\0", "gzip", {400}),
     "two encodings": (gzip.compress(zstd(CSV)), "zstd, gzip", {415}),
     "unknown encoding": (CSV, "br", {415}),
     "bzip2 encoding": (bz2.compress(CSV), "bzip2", {415}),

@@ -10,11 +10,19 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packages.common.errors import PayloadError
-from services.ingress_service.errors import BodyTooLargeError, DigestMismatchError
+from services.ingress_service.errors import BodyTooLargeError, DigestMismatchError, MalformedRequestError
 from services.ingress_service.web.content import Declared
+from services.ingress_service.web.gunzip import gunzipped
 from services.ingress_service.web.multipart import file_part
 
 DECODE_BYTES = 1 << 20
+MAGIC = {
+    "gzip": (b"\x1f\x8b",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + number]) + b"\x2a\x4d\x18" for number in range(16))),
+}
+ZLIB = tuple(bytes([0x78, flags]) for flags in range(256) if (0x7800 + flags) % 31 == 0)
+LOOKS_LIKE = MAGIC | {"zlib, which HTTP calls deflate": ZLIB}
+LONGEST_MAGIC = 4
 
 
 @dataclass(frozen=True)
@@ -59,14 +67,37 @@ def verified(blocks: Iterator[bytes], digests: Sequence[tuple[str, bytes]]) -> I
 
 
 def decoded(blocks: Iterator[bytes], encoding: str, limit: int) -> Iterator[bytes]:
-    """The bytes behind a content encoding, about a MiB at a time, however far they expand."""
-    size_bytes = 0
+    """The bytes behind a content encoding, about a MiB at a time, however far they expand.
+
+    Raises MalformedRequestError (it is another encoding or none), PayloadError, BodyTooLargeError.
+    """
+    size_bytes, blocks = 0, _begun(blocks, encoding)
+    for piece in gunzipped(blocks, DECODE_BYTES) if encoding == "gzip" else _streamed(blocks, encoding):
+        size_bytes += len(piece)
+        if size_bytes > limit:
+            raise BodyTooLargeError(f"The body is larger than {limit} bytes after decoding.")
+        yield piece
+
+
+def _begun(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """The same blocks; raises MalformedRequestError where they do not begin as the encoding does."""
+    begin = b""
+    while len(begin) < LONGEST_MAGIC and (block := next(blocks, None)) is not None:
+        begin += block
+    if not begin.startswith(MAGIC[encoding]):
+        kind = next((name for name, magic in LOOKS_LIKE.items() if begin.startswith(magic)), None)
+        hint = (
+            f"it begins like {kind}" if kind else "if it is not compressed, send it without Content-Encoding"
+        )
+        raise MalformedRequestError(f"The body is not {encoding}, as its Content-Encoding says: {hint}.")
+    yield begin
+    yield from blocks
+
+
+def _streamed(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     source = pa.PythonFile(Blocks(blocks), mode="r")
     with pa.CompressedInputStream(source, encoding) as stream:
         while piece := _read(stream, encoding):
-            size_bytes += len(piece)
-            if size_bytes > limit:
-                raise BodyTooLargeError(f"The body is larger than {limit} bytes after decoding.")
             yield piece
     for _ in blocks:
         raise PayloadError(f"The body goes on behind the end of its {encoding} data")
