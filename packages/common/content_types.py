@@ -82,6 +82,8 @@ def type_of_file(filename: str) -> str:
 
 def charset_of(content_type: str) -> str | None:
     """The `charset` parameter of a content type, in lower case."""
+    if ";" not in content_type:
+        return None
     header = Message()
     header["Content-Type"] = content_type
     charset = header.get_param("charset")

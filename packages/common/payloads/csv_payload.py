@@ -37,7 +37,7 @@ def read_csv(data: bytes) -> pl.DataFrame:
     if b"\n" not in text and b"\r" not in text:
         raise EmptyPayloadError("the CSV is a single line: a header and no rows", line=1, hint=CURL_HINT)
     separator = header_separator(data)
-    header = _header(data, separator)
+    header = header_names(data, separator)
     if b'"' in data:
         _check_strictly(data, separator)
     frame = _parse(data, separator, header)
@@ -68,7 +68,8 @@ def header_separator(data: bytes) -> str:
     return next((mark for mark in (";", "\t") if mark.encode() in header), ",")
 
 
-def _header(data: bytes, separator: str) -> list[str]:
+def header_names(data: bytes, separator: str) -> list[str]:
+    """The names in the first line of a text that has any; raises PayloadError."""
     try:
         text = getincrementaldecoder("utf-8")().decode(data[:HEADER_BYTES])
     except UnicodeDecodeError as error:

@@ -8,7 +8,7 @@ A payload that ends before its first part is cut is decoded by `decode_payload`,
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, TypeAlias
 
 from packages.common.content_types import canonical_type, charset_of
@@ -17,11 +17,12 @@ from packages.common.payloads.binary import Contents, is_binary
 from packages.common.payloads.binary_pieces import BinaryPieces
 from packages.common.payloads.csv_payload import BOM
 from packages.common.payloads.csv_pieces import CsvPieces
+from packages.common.payloads.csv_plain import PlainCsv, plain_csv
 from packages.common.payloads.json_payload import Json, read_ndjson
 from packages.common.validation import UTF8, Decoded, decode_payload
 
-Part: TypeAlias = Decoded | Contents
-"""Some rows or values of a payload, or what a binary file holds."""
+Part: TypeAlias = Decoded | PlainCsv | Contents
+"""Some rows or values of a payload, a whole CSV text nobody has to read, or what a binary file holds."""
 
 PIECE_BYTES = 2**19
 MAX_LINE_BYTES = 16 * 2**20
@@ -49,9 +50,9 @@ def payload_pieces(content_type: str) -> PayloadPieces:
     """The reader of a content type; its parts follow each other without gap and make the payload together."""
     match canonical_type(content_type):
         case "text/csv":
-            return Begun(content_type, CsvPieces())
+            return Begun(content_type, CsvPieces(), _short_csv)
         case "application/x-ndjson":
-            return Begun(content_type, NdjsonPieces())
+            return Begun(content_type, NdjsonPieces(), decode_payload)
     if is_binary(content_type):
         return BinaryPieces(content_type)
     return Whole(content_type)
@@ -94,10 +95,12 @@ class Whole:
 
 
 class Begun:
-    """Holds the first bytes of a text; a text that has more goes to `rest`, as UTF-8."""
+    """Holds the first bytes of a text for `read_short`; a text that has more goes to `rest`, as UTF-8."""
 
-    def __init__(self, content_type: str, rest: PayloadPieces) -> None:
-        self._content_type, self._rest = content_type, rest
+    def __init__(
+        self, content_type: str, rest: PayloadPieces, read_short: Callable[[bytes, str], Part]
+    ) -> None:
+        self._content_type, self._rest, self._read_short = content_type, rest, read_short
         self._begin: bytearray | None = bytearray()
         self._text = Utf8(charset_of(content_type))
 
@@ -118,10 +121,15 @@ class Begun:
     def finish(self) -> Iterator[Part]:
         """The rest, or the whole text if it is short."""
         if self._begin is not None:
-            yield decode_payload(bytes(self._begin), self._content_type)
+            yield self._read_short(bytes(self._begin), self._content_type)
             return
         yield from self._rest.feed(self._text.decode(b"", final=True))
         yield from self._rest.finish()
+
+
+def _short_csv(data: bytes, content_type: str) -> PlainCsv | Decoded:
+    plain = plain_csv(data) if charset_of(content_type) in UTF8 else None
+    return plain or decode_payload(data, content_type)
 
 
 class NdjsonPieces:

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 
 from packages.common.payloads.binary import Contents
+from packages.common.payloads.csv_plain import PlainCsv
 from packages.common.payloads.pieces import Part, payload_pieces
 from packages.common.validation import frame_from_json
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
@@ -22,6 +23,7 @@ from zarr_fuse.schema import DatasetSchema
 FINDINGS_SHOWN = 100
 MAX_PROVEN, MAX_PROVEN_COLUMNS = 100, 200
 """Sets of columns remembered for a schema, and columns in each; a client that varies them gains nothing."""
+TEXT = pl.String()
 Proven: TypeAlias = set[tuple[tuple[str, pl.DataType], ...]]
 """Columns, by name and type, that a schema is known to take."""
 
@@ -110,6 +112,11 @@ class PayloadCheck:
         if isinstance(part, Contents):
             self._take_contents(part)
             return
+        if isinstance(part, PlainCsv):
+            if self._knows(part):
+                self._rows, self._columns = part.rows, dict.fromkeys(part.columns)
+                return
+            part = part.frame()
         if isinstance(part, bytes) or (self._extracted and not isinstance(part, pl.DataFrame)):
             return
         first_row = self._rows or 0
@@ -121,6 +128,11 @@ class PayloadCheck:
             require_columns(frame.columns, self._schema)
         self._columns |= dict.fromkeys(frame.columns)
         self._sample.add(frame)
+
+    def _knows(self, text: PlainCsv) -> bool:
+        """Whether nothing but columns and rows matters of a text."""
+        proven = self._proven is not None and tuple((name, TEXT) for name in text.columns) in self._proven
+        return self._extracted or proven
 
     def _take_contents(self, contents: Contents) -> None:
         self._rows = contents.rows
