@@ -32,6 +32,9 @@ class ItemState(StrEnum):
     PROCESSED = "processed"
 
 
+_STATES = {str(state): state for state in ItemState}
+
+
 class KeyParts(NamedTuple):
     """What an object key says; an object whose name has no extension has `extension` `""`."""
 
@@ -128,15 +131,16 @@ def payload_key_of(key: str) -> str:
 
 def parse_key(key: str) -> KeyParts | None:
     """The parts of a key; None for one that is no payload and no metadata of the queue."""
-    state, _, rest = key.partition("/")
-    if state not in {*ItemState} or rest.endswith(REJECTED_SUFFIX):
+    name_of_state, _, rest = key.partition("/")
+    state = _STATES.get(name_of_state)
+    if state is None or rest.endswith(REJECTED_SUFFIX):
         return None
     is_metadata = rest.endswith(METADATA_SUFFIX)
     folder, slash, name = rest.removesuffix(METADATA_SUFFIX).rpartition("/")
     stem, _, extension = name.partition(".")
     if not stem or name.endswith(".") or (slash and not folder):
         return None
-    return KeyParts(ItemState(state), folder + slash + stem, extension, is_metadata)
+    return KeyParts(state, folder + slash + stem, extension, is_metadata)
 
 
 __all__ = [

@@ -21,11 +21,19 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from obstore.store import LocalStore
+
 from packages.common.local_listing import STAGING, listed
 from packages.common.objects import ObjectInfo, translated
+from zarr_fuse.storage import Store
 
 STALE_S = 24 * 3600
 _NO_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0|#\d+$")
+
+
+def local_files(store: Store) -> LocalFiles | None:
+    """The files of a storage that is a local folder."""
+    return LocalFiles(Path(store.prefix or "/")) if isinstance(store, LocalStore) else None
 
 
 class LocalFiles:

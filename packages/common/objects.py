@@ -37,6 +37,16 @@ def object_info(meta: ObjectMeta) -> ObjectInfo:
     return ObjectInfo(meta["path"], meta["size"], meta["last_modified"])
 
 
+def longest_key(text: str) -> str | None:
+    """The longest beginning of `text` that may be a key; a listing after it misses nothing behind `text`."""
+    segments: list[str] = []
+    for segment in text.split("/"):
+        if segment in {"", ".", ".."}:
+            break
+        segments.append(segment)
+    return "/".join(segments) or None
+
+
 @contextmanager
 def translated(action: str, key: str) -> Iterator[None]:
     """Turn what obstore raises inside into a `StorageError` that names action and key."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from packages.common.errors import (
     IngressError,
@@ -19,6 +19,7 @@ from packages.common.errors import (
     NodePathError,
     ObjectMissingError,
 )
+from packages.common.in_order import in_order
 from packages.common.keys import ItemState, checked_item_id, extension_of, parse_key, payload_key_of
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.object_writer import ObjectWriter
@@ -28,11 +29,11 @@ from packages.common.s3io import ObjectStorage, Payload
 
 __all__ = ["ABORTED_AFTER", "Move", "Queue", "QueuedItem"]
 
-REQUESTS_IN_FLIGHT = 16
 ABORTED_AFTER = timedelta(hours=1)
 """Metadata without payload that is older than this belongs to an upload that was never acknowledged."""
 CLAIM_PATIENCE_S = 10.0
 CLAIM_POLL_S = 0.25
+LATEST_FIRST = tuple(reversed(ItemState))
 
 
 class Queue:
@@ -112,12 +113,11 @@ class Queue:
 
         Where a removal was cut short, what the other places of the item say is taken, the latest first.
         """
-        others = [state for state in reversed(ItemState) if state is not item.state]
-        for state in (item.state, *others):
+        found = own_metadata(self.storage, item)
+        others = (state for state in LATEST_FIRST if state is not item.state)
+        while found is None and (state := next(others, None)) is not None:
             found = own_metadata(self.storage, item.in_state(state))
-            if found is not None:
-                return found
-        return None
+        return found
 
     def payload(self, item: QueuedItem) -> bytes:
         """The item's payload, or `ItemNotFoundError`."""
@@ -139,8 +139,8 @@ class Queue:
         if not moves:
             return []
         folders: set[str] = set()
-        with ThreadPoolExecutor(min(REQUESTS_IN_FLIGHT, len(moves))) as pool:
-            results = list(pool.map(lambda move: self._arrived(move, folders), moves))
+        arrive = partial(self._arrived, folders)
+        results = list(in_order(arrive, moves, bundle=self.storage.bundle))
         self.storage.make_durable(folders)
         arrived = [move for move, result in zip(moves, results, strict=True) if isinstance(result, bool)]
         self._leave(arrived)
@@ -149,7 +149,7 @@ class Queue:
                 raise result
         return [move.item for move, result in zip(moves, results, strict=True) if result is False]
 
-    def _arrived(self, move: Move, folders: set[str]) -> bool | IngressError:
+    def _arrived(self, folders: set[str], move: Move) -> bool | IngressError:
         try:
             with self.storage.durable_later(folders):
                 return self._arrive(move)

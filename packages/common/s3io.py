@@ -11,12 +11,12 @@ from typing import TypeAlias
 
 import obstore
 from obstore import exceptions as ob
-from obstore.store import LocalStore, S3Store
+from obstore.store import S3Store
 
 from packages.common.errors import ConfigurationError, ObjectMissingError
-from packages.common.local_files import LocalFiles
+from packages.common.local_files import local_files
 from packages.common.object_writer import ObjectWriter, RemoteWriter
-from packages.common.objects import ObjectInfo, object_info, translated, translated_probe
+from packages.common.objects import ObjectInfo, longest_key, object_info, translated, translated_probe
 from packages.common.settings import Settings
 from zarr_fuse.abilities import Abilities, probe_abilities
 from zarr_fuse.errors import OptionError
@@ -34,22 +34,23 @@ SERVER_COPY_BYTES = 5 * 2**30
 """Above this size S3 copies no object in one request."""
 BULK_DELETE_KEYS = 1000
 STREAM_BYTES = 2**20
+FILES_A_THREAD = 16  # reading a small file takes no longer than handing it to a thread
 
 
 class ObjectStorage:
     """The objects below one address, by key; safe to share between threads.
 
     Every method raises a `StorageError`: `StorageUnavailableError` (retryable) after at most
-    `S3_TIMEOUT_S` for a small object, `StorageAccessError` where access is denied.
+    `S3_TIMEOUT_S` for a small object, `StorageAccessError` where access is denied. `bundle` is how many small
+    objects a thread should take at a time.
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
         self._settings = settings
         self._store = _open(url, settings, settings.s3_timeout_s / 2)
-        self._files = (
-            LocalFiles(Path(self._store.prefix or "/")) if isinstance(self._store, LocalStore) else None
-        )
+        self._files = local_files(self._store)
+        self.bundle = FILES_A_THREAD if self._files else 1
 
     def get(self, key: str) -> bytes:
         """The object's bytes, or `ObjectMissingError`."""
@@ -176,7 +177,7 @@ class ObjectStorage:
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         """The objects whose key begins with `prefix` and is greater than `after`, in key order."""
         folder = prefix.rpartition("/")[0]
-        if folder and _longest_key(folder) != folder:
+        if folder and longest_key(folder) != folder:
             return
         with translated("list", prefix):
             if self._files is not None:
@@ -185,7 +186,7 @@ class ObjectStorage:
                 yield from self._list_remote(folder, prefix, after or "")
 
     def _list_remote(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        offset = _longest_key(max(after, prefix[:-1]))
+        offset = longest_key(max(after, prefix[:-1]))
         for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=BULK_DELETE_KEYS):
             for meta in page:
                 key = meta["path"]
@@ -230,16 +231,6 @@ def _open(url: str, settings: Settings, request_s: float) -> Store:
 
 def _size_of(data: Payload) -> int:
     return data.stat().st_size if isinstance(data, Path) else len(data)
-
-
-def _longest_key(text: str) -> str | None:
-    """The longest beginning of `text` that may be a key; a listing after it misses nothing behind `text`."""
-    segments: list[str] = []
-    for segment in text.split("/"):
-        if segment in {"", ".", ".."}:
-            break
-        segments.append(segment)
-    return "/".join(segments) or None
 
 
 def _without_credentials(url: str) -> str:

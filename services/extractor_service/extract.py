@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -41,12 +42,13 @@ def means_of(settings: Settings) -> Iterator[Means]:
 
 def extract(means: Means, contents: Iterable[Content | Verdict]) -> Iterator[Extracted | Verdict]:
     """Turn each content into rows; verdicts pass through, and an item that yields no rows gets its own."""
-    for content in contents:
-        yield content if isinstance(content, Verdict) else extract_item(means, content)
+    return map(partial(extract_item, means), contents)  # which keeps no payload
 
 
-def extract_item(means: Means, content: Content) -> Extracted | Verdict:
+def extract_item(means: Means, content: Content | Verdict) -> Extracted | Verdict:
     """Extract one item."""
+    if isinstance(content, Verdict):
+        return content
     with bind_item(content.item.item_id):
         try:
             frame = rows_of(means, content.metadata, content.payload)

@@ -20,14 +20,13 @@ from services.extractor_service.quarantine import Quarantine
 from zarr_fuse.report import UpdateReport
 
 
-class PlannedItem(BaseModel):
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
     """One accepted item and where its rows go.
 
-    `error` is set where the plan knows already why the item fails, `left_as` where an interrupted move has
+    `error` is set where it is known already why the item fails, `left_as` where an interrupted move has
     brought it to a later state; such items need no store.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     item_id: str
     extension: str
@@ -59,27 +58,30 @@ class PlannedItem(BaseModel):
         return QueuedItem(self.item_id, self.extension, ItemState.ACCEPTED, self.size_bytes)
 
 
-class SchemaPlan(BaseModel):
-    """The items one schema describes, node by node, each node's in key order."""
+@dataclass(frozen=True)
+class Group:
+    """Items of one round that one schema describes, node by node, each node's in key order.
 
-    model_config = ConfigDict(frozen=True)
+    `store_url` and `schema_file` are `""` where the items have none.
+    """
 
+    store_url: str
     schema_file: str
     items: list[PlannedItem]
 
 
 class StorePlan(BaseModel):
-    """Everything one sweep brings to one store; `store_url` is `""` for items that need none."""
+    """What one sweep brings to one store: not its items, which may be many, but where they lie.
+
+    `store_url` is `""` for items that have no store, `size` the number of items. `endpoints` tells of each
+    endpoint that holds some of them how many items it held in all.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     store_url: str
-    schemas: list[SchemaPlan]
-
-    @property
-    def size(self) -> int:
-        """Number of items."""
-        return sum(len(schema.items) for schema in self.schemas)
+    size: int
+    endpoints: dict[str, int]
 
 
 @dataclass(frozen=True)

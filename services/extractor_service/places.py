@@ -30,6 +30,26 @@ def open_root(settings: Settings, schema_file: Path) -> Node:
         return open_store(schema_file, **store_options(settings))
 
 
+class Roots:
+    """The root nodes of the stores that one sweep works on, each opened once; a failure is kept, too."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: dict[Path, Node | Exception] = {}
+
+    def root(self, schema_file: Path) -> Node:
+        """The root node of the store a schema belongs to, or what keeps it from being opened."""
+        if schema_file not in self._opened:
+            try:
+                self._opened[schema_file] = open_root(self._settings, schema_file)
+            except Exception as error:  # noqa: BLE001 - raised at once, and again
+                self._opened[schema_file] = error
+        found = self._opened[schema_file]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
 def store_options(settings: Settings) -> dict[str, Any]:
     """The options of every store, where its schema says nothing else."""
     keys = {"S3_ACCESS_KEY": settings.s3_access_key, "S3_SECRET_KEY": settings.s3_secret_key}

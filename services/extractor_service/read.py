@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import structlog
 
 from packages.common.errors import IngressError, ItemNotFoundError, ObjectMissingError
+from packages.common.in_order import in_order
 from packages.common.queue import Queue
 from services.extractor_service.errors import ForeignPayloadError, PayloadDamagedError
 from services.extractor_service.items import Content, PlannedItem, Verdict, VerdictKind, failure
-
-READERS = 16  # one item is two requests; S3 answers each in about 20 ms whatever its size
-AHEAD_ITEMS = 256
 
 log = structlog.get_logger(__name__)
 
@@ -25,18 +22,13 @@ def read(queue: Queue, items: Iterable[PlannedItem], max_bytes: int) -> Iterator
 
     An item that is no longer accepted is `gone`; one that cannot be read gets its verdict here.
     """
-    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        ahead: deque[tuple[int, Future[Content | Verdict]]] = deque()
-        waiting_bytes = 0
-        for item in items:
-            while ahead and (waiting_bytes + item.size_bytes > max_bytes or len(ahead) == AHEAD_ITEMS):
-                size_bytes, first = ahead.popleft()
-                yield first.result()
-                waiting_bytes -= size_bytes
-            ahead.append((item.size_bytes, pool.submit(read_item, queue, item)))
-            waiting_bytes += item.size_bytes
-        while ahead:
-            yield ahead.popleft()[1].result()
+    return in_order(
+        partial(read_item, queue),
+        items,
+        bundle=queue.storage.bundle,
+        size_of=lambda item: item.size_bytes,
+        max_bytes=max_bytes,
+    )
 
 
 def read_item(queue: Queue, item: PlannedItem) -> Content | Verdict:

@@ -1,30 +1,23 @@
-"""One sweep of the queue: what was accepted is planned, read, extracted, merged and settled."""
+"""One sweep of the queue: what was accepted is taken up in rounds, read, extracted, merged and settled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
-from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.extractor_service.ending import end_sweep
-from services.extractor_service.errors import is_deliberate
-from services.extractor_service.extract import extract, means_of
-from services.extractor_service.items import PlannedItem, SchemaPlan, StorePlan, Verdict, VerdictKind, failure
-from services.extractor_service.merge import batches, merge
-from services.extractor_service.outcomes import Circumstances
-from services.extractor_service.places import open_queue, open_root
-from services.extractor_service.plan import plan
-from services.extractor_service.read import read
+from services.extractor_service.group import Work, begun, settled
+from services.extractor_service.items import Group, PlannedItem, StorePlan
+from services.extractor_service.plan import accepted, waiting
 from services.extractor_service.report import SweepReport, total
-from services.extractor_service.settle import settle
-from zarr_fuse import Node
+from services.extractor_service.rounds import Round, rounds
 
 OnProgress = Callable[[int, int], None]
 """Told how many items are settled, and how many there are."""
+OnTaken = Callable[[Sequence[PlannedItem]], None]
+"""Told which items are worked on next."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,10 +29,17 @@ def sweep(
     dag_run_id: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> SweepReport:
-    """Merge everything that was accepted, and move every item to its end; one bad store keeps no other."""
-    plans = plan(settings, endpoints=endpoints)
-    on_settled = _counting(sum(one.size for one in plans), on_progress)
-    done = total(_kept_apart(settings, one, dag_run_id, on_settled) for one in plans)
+    """Merge everything that was accepted, and move every item to its end; one bad store keeps no other.
+
+    Raises:
+        ConfigurationError: the configuration cannot be read.
+        StorageError: the queue cannot be listed.
+    """
+    with begun(settings, dag_run_id) as work:
+        sizes = waiting(work.queue, endpoints)
+        taken = rounds(work.queue, work.targets, accepted(work.queue, sizes))
+        groups = _told(taken, sum(sizes.values()), on_progress or (lambda *_: None))
+        done = total(_kept_apart(work, groups))
     if endpoints is None:
         end_sweep(settings, done, dag_run_id)
     return done
@@ -50,85 +50,43 @@ def merge_store(
     store_plan: StorePlan,
     *,
     dag_run_id: str | None = None,
-    on_settled: Callable[[int], None] | None = None,
+    on_taken: OnTaken = lambda _: None,
 ) -> SweepReport:
     """Merge what one sweep brings to one store, and settle each batch as soon as it is merged.
 
-    Repeating an old plan does no harm: items that are no longer accepted are done.
+    Repeating an old plan does no harm: the queue is listed again.
     """
-    queue, done = open_queue(settings), SweepReport()
-    for schema_plan in store_plan.schemas:
-        for verdicts in filter(None, _judged(settings, queue, schema_plan)):
-            done += settle(queue, verdicts, _circumstances(settings, store_plan, dag_run_id))
-            if on_settled is not None:
-                on_settled(len(verdicts))
+    done = SweepReport()
+    with begun(settings, dag_run_id) as work:
+        items = accepted(work.queue, store_plan.endpoints)
+        for one in rounds(work.queue, work.targets, items, store_plan.store_url):
+            for group in one.groups:
+                on_taken(group.items)
+                done += total(settled(work, group))
     return done
 
 
-def _judged(settings: Settings, queue: Queue, schema_plan: SchemaPlan) -> Iterator[list[Verdict]]:
-    """The verdicts on the items of one schema, a batch at a time."""
-    storeless = [item for item in schema_plan.items if item.needs_no_store]
-    yield [Verdict(item, VerdictKind.PERMANENT, error=item.error) for item in storeless]
-    items = [item for item in schema_plan.items if not item.needs_no_store]
-    if items:
-        yield from _merged(settings, queue, Path(schema_plan.schema_file), items)
+def _kept_apart(work: Work, groups: Iterator[Group]) -> Iterator[SweepReport]:
+    """The reports of groups; a store that fails is left to the next sweep."""
+    left = set[str]()
+    for group in groups:
+        if group.store_url in left:
+            continue
+        try:
+            yield from settled(work, group)
+        except Exception as error:
+            log.exception("store left to the next sweep", store_url=group.store_url)
+            left.add(group.store_url)
+            yield SweepReport(trouble=[f"{group.store_url or 'queue'}: {error}"])
 
 
-def _merged(
-    settings: Settings, queue: Queue, schema_file: Path, items: Sequence[PlannedItem]
-) -> Iterator[list[Verdict]]:
-    try:
-        root, known = _opened(settings, schema_file, items)
-    except Exception as error:
-        known_error = is_deliberate(error)
-        log.warning(
-            "store cannot be opened", schema=schema_file.name, reason=str(error), exc_info=not known_error
-        )
-        yield [failure(item, None, error) for item in items]
-        return
-    done = {item.item_id for item in items if item.ledger_id in known}
-    moved = {item.item_id for item in items if item.item_id in done and item.on_bad_rows != "quarantine"}
-    yield [Verdict(item, VerdictKind.DUPLICATE) for item in items if item.item_id in moved]
-    contents = read(queue, (item for item in items if item.item_id not in moved), settings.sweep_max_bytes)
-    with means_of(settings) as means:
-        for batch in batches(extract(means, contents), settings.sweep_max_bytes):
-            yield [_once_merged(verdict, done) for verdict in merge(root, batch)]
-
-
-def _once_merged(verdict: Verdict, done: set[str]) -> Verdict:
-    """What is in the store cannot fail any more, even if its payload is no table now."""
-    if verdict.kind is VerdictKind.PERMANENT and verdict.item.item_id in done:
-        return Verdict(verdict.item, VerdictKind.DUPLICATE, verdict.metadata)
-    return verdict
-
-
-def _opened(settings: Settings, schema_file: Path, items: Sequence[PlannedItem]) -> tuple[Node, set[str]]:
-    """The root of the store, and those of the items' ledger ids that it holds already."""
-    root = open_root(settings, schema_file)
-    return root, root.ledger.contains([item.ledger_id for item in items])
-
-
-def _kept_apart(
-    settings: Settings, store_plan: StorePlan, dag_run_id: str | None, on_settled: Callable[[int], None]
-) -> SweepReport:
-    try:
-        return merge_store(settings, store_plan, dag_run_id=dag_run_id, on_settled=on_settled)
-    except Exception as error:
-        log.exception("store left to the next sweep", store_url=store_plan.store_url)
-        return SweepReport(trouble=[f"{store_plan.store_url or 'queue'}: {error}"])
-
-
-def _circumstances(settings: Settings, store_plan: StorePlan, dag_run_id: str | None) -> Circumstances:
-    return Circumstances(datetime.now(UTC), settings.max_attempts, store_plan.store_url or None, dag_run_id)
-
-
-def _counting(size: int, on_progress: OnProgress | None) -> Callable[[int], None]:
+def _told(taken: Iterator[Round], size: int, on_progress: OnProgress) -> Iterator[Group]:
+    """The groups of all rounds, one after another, each told of once it is done."""
     done = 0
-
-    def on_settled(items: int) -> None:
-        nonlocal done
-        done += items
-        if on_progress is not None:
+    for one in taken:
+        done += one.passed_over
+        on_progress(done, size)
+        for group in one.groups:
+            yield group
+            done += len(group.items)
             on_progress(done, size)
-
-    return on_settled

@@ -11,7 +11,7 @@ import pytest
 from packages.common.keys import ItemState, parse_key
 from packages.common.last_sweep import KEY
 from packages.common.quarantine import REASON_COLUMN, ROW_COLUMN
-from services.extractor_service import sweep as sweeping
+from services.extractor_service import group as grouping
 from services.extractor_service.housekeeping import removals, remove
 from services.extractor_service.quarantine import quarantined
 from services.extractor_service.report import SweepReport
@@ -87,7 +87,7 @@ def test_rejected_rows_are_written_even_if_the_sweep_ended_right_after_the_merge
 ) -> None:
     item_id = site.accept("strict", HOT)
     with monkeypatch.context() as patch:
-        patch.setattr(sweeping, "settle", lambda *_: SweepReport())
+        patch.setattr(grouping, "settle", lambda *_: SweepReport())
         sweep(site.settings)
     assert sweep(site.settings).duplicates == 1
     assert b"warm" in rejected(site, item_id)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from packages.common.in_order import AHEAD_ITEMS
 from packages.common.keys import ItemState
 from services.extractor_service import read as reading
 from services.extractor_service.items import Content, PlannedItem, Verdict, VerdictKind
-from services.extractor_service.read import AHEAD_ITEMS, read
+from services.extractor_service.read import read
 from tests.extractor.site import Site, csv
 
 
@@ -34,9 +37,10 @@ def test_bound_holds_for_what_is_read_ahead(
     monkeypatch: pytest.MonkeyPatch, sizes: list[int], max_bytes: int, most: int
 ) -> None:
     started = []
+    a_bucket = SimpleNamespace(storage=SimpleNamespace(bundle=1))
     monkeypatch.setattr(reading, "read_item", lambda _, one: started.append(one) or one)
     items = [item(str(number), size) for number, size in enumerate(sizes)]
-    for number, one in enumerate(read(None, items, max_bytes)):
+    for number, one in enumerate(read(a_bucket, items, max_bytes)):
         assert one is items[number]
         ahead = sizes[number : len(started)]
         assert len(ahead) <= most + 1

@@ -6,11 +6,12 @@ import pytest
 
 from packages.common.keys import ItemState
 from packages.common.queue import Move
-from services.extractor_service import sweep as sweeping
-from services.extractor_service.plan import plan
-from services.extractor_service.report import SweepReport
+from services.extractor_service import group as grouping
+from services.extractor_service.group import begun, settled
+from services.extractor_service.report import SweepReport, total
 from services.extractor_service.reprocess import Choice, requeue
-from services.extractor_service.sweep import merge_store, sweep
+from services.extractor_service.rounds import rounds
+from services.extractor_service.sweep import sweep
 from tests.extractor.site import BEGIN, Site, csv
 
 
@@ -64,7 +65,7 @@ def test_item_that_is_in_the_ledger_and_failed_is_not_merged_twice(
 ) -> None:
     item_id = site.accept("weather", csv(0))
     with monkeypatch.context() as patch:
-        patch.setattr(sweeping, "settle", _nothing_settled)
+        patch.setattr(grouping, "settle", _nothing_settled)
         sweep(site.settings)
     (item,) = site.queue.items(ItemState.ACCEPTED)
     metadata = site.metadata(item_id)
@@ -78,14 +79,14 @@ def _nothing_settled(*_: object) -> SweepReport:
     return SweepReport()
 
 
-def test_plan_made_before_a_requeue_leaves_the_item_to_the_next_sweep(site: Site) -> None:
+def test_items_taken_up_before_a_requeue_are_left_to_the_next_sweep(site: Site) -> None:
     merged, refused = site.accept("weather", csv(0)), site.accept("weather", csv(1), schema_name="none.yaml")
-    plans = plan(site.settings)
-    sweep(site.settings)
-    assert set(requeue(site.settings, Choice(state="processed"))) == {merged}
-    assert set(requeue(site.settings, Choice(state="failed"))) == {refused}
-    for one in plans:
-        merge_store(site.settings, one)
+    with begun(site.settings) as work:
+        (taken,) = rounds(work.queue, work.targets, site.queue.items(ItemState.ACCEPTED))
+        sweep(site.settings)
+        assert set(requeue(site.settings, Choice(state="processed"))) == {merged}
+        assert set(requeue(site.settings, Choice(state="failed"))) == {refused}
+        assert total(one for group in taken.groups for one in settled(work, group)).gone == 2
     assert site.states() == {merged: ["accepted"], refused: ["accepted"]}
     assert sweep(site.settings).processed == 1
 

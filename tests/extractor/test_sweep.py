@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -336,8 +336,8 @@ def test_many_rounds_end_like_one(site: Site, monkeypatch: pytest.MonkeyPatch) -
     assert (report.processed, report.failed) == (len(good), len(bad))
     assert steps[-1] == (len(good) + len(bad) + 1, len(good) + len(bad) + 1)
     assert_holds(site.dataset("weather.yaml", "station"), set(range(10)))
-    ends = dict.fromkeys(good, ["processed"]) | dict.fromkeys(bad, ["failed"]) | {waits: ["accepted"]}
-    assert site.states() == ends
+    ends = dict.fromkeys(good, "processed") | dict.fromkeys(bad, "failed") | {waits: "accepted"}
+    assert site.states() == {item_id: [state] for item_id, state in ends.items()}
 
 
 def accept_forty_plain(site: Site) -> tuple[list[str], list[str]]:
@@ -360,7 +360,8 @@ def test_troubled_store_is_left_alone_in_later_rounds(site: Site, monkeypatch: p
 
     monkeypatch.setattr(grouping, "merge", crashes)
     assert sweep(site.settings).trouble == [f"{site.settings.s3_store_url}: a mistake of ours"]
-    assert site.states() == dict.fromkeys(merged, ["processed"]) | dict.fromkeys(waiting, ["accepted"])
+    ends = dict.fromkeys(merged, "processed") | dict.fromkeys(waiting, "accepted")
+    assert site.states() == {item_id: [state] for item_id, state in ends.items()}
 
 
 def test_progress_ends_at_the_number_of_items(site: Site) -> None:

@@ -16,8 +16,11 @@ from structlog.testing import capture_logs
 from packages.common.errors import ItemBusyError, StorageError
 from packages.common.keys import ItemState, new_item_id
 from packages.common.models.metadata_model import ItemMetadata
-from services.extractor_service.plan import plan
+from services.extractor_service.group import begun, settled
+from services.extractor_service.plan import accepted, plan, waiting
+from services.extractor_service.report import total
 from services.extractor_service.reprocess import Choice, requeue
+from services.extractor_service.rounds import rounds
 from services.extractor_service.sweep import merge_store, sweep
 from tests.extractor.site import BEGIN
 from tests.faults.switch import FAULTS, DiedError
@@ -43,7 +46,7 @@ class SweepMachine(RuleBasedStateMachine):
         self.uploaded: dict[str, bytes] = {}
         self.uncertain: dict[str, bytes] = {}
         self.broken: set[str] = set()
-        self.plans = []
+        self.taken = []
         self.made = 0
 
     def teardown(self) -> None:
@@ -118,16 +121,27 @@ class SweepMachine(RuleBasedStateMachine):
         self.attempt(fault, lambda: sweep(self.world.site.settings))
 
     @rule()
-    def plan_of_another_extractor(self) -> None:
-        self.plans = plan(self.world.site.settings)
+    def another_extractor_takes_items_up(self) -> None:
+        with begun(self.world.site.settings) as work:
+            taken = rounds(work.queue, work.targets, accepted(work.queue, waiting(work.queue)))
+            self.taken = [group for one in taken for group in one.groups]
 
     @rule(fault=faults)
-    def other_extractor_works_on_its_plan(self, fault) -> None:
-        def work() -> None:
-            for one in self.plans:
+    def other_extractor_works_on_what_it_has_taken_up(self, fault) -> None:
+        def work_on() -> None:
+            with begun(self.world.site.settings) as work:
+                for group in self.taken:
+                    total(settled(work, group))
+
+        self.attempt(fault, work_on)
+
+    @rule(fault=faults)
+    def sweep_store_by_store(self, fault) -> None:
+        def by_plan() -> None:
+            for one in plan(self.world.site.settings):
                 merge_store(self.world.site.settings, one)
 
-        self.attempt(fault, work)
+        self.attempt(fault, by_plan)
 
     @precondition(lambda self: self.uploaded)
     @rule(data=st.data(), fault=faults)

@@ -11,10 +11,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from packages.common import queue as queue_module
+from packages.common import in_order
 from packages.common.keys import ItemState
-from services.extractor_service import outcomes, places, read, settle
-from services.extractor_service import plan as planning
+from services.extractor_service import outcomes, places
 from tests.extractor.site import Site, build_s3_site, build_site
 from tests.faults.switch import Switch, SwitchedMemory, SwitchedQueueStorage
 from zarr_fuse import location
@@ -43,9 +42,6 @@ class OneAfterTheOther:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def map(self, act, items):
-        return map(act, items)
-
     def submit(self, act, *arguments):
         done = Future()
         done.set_result(act(*arguments))
@@ -70,8 +66,7 @@ class World:
         patch.setattr(lease, "holder", lambda: {**process.holder(), "life": self.life})
         patch.setattr(lease, "is_dead", lambda other: other["life"] != self.life)
         patch.setattr(outcomes, "BACK_OFF", (timedelta(0),))
-        for module in (queue_module, planning, read, settle):
-            patch.setattr(module, "ThreadPoolExecutor", OneAfterTheOther)
+        patch.setattr(in_order, "ThreadPoolExecutor", OneAfterTheOther)
 
     def _store(self, url: str, **_: object) -> Any:
         if url not in self._stores:

@@ -14,7 +14,7 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_curr
 
 from services.extractor_service.dags.alerts import tell_failure
 from services.extractor_service.dags.assets import QUEUE
-from services.extractor_service.dags.notes import log_items, note_run, sweep_note
+from services.extractor_service.dags.notes import ItemLog, note_run, sweep_note
 
 SWEEP_CRON = os.environ.get("SWEEP_CRON") or "* * * * *"
 
@@ -47,9 +47,8 @@ def merge(store_plan: dict[str, Any]) -> dict[str, Any]:
 
     context = get_current_context()
     context["store_url"] = store_plan["store_url"] or "no store"
-    part = StorePlan.model_validate(store_plan)
-    log_items("taken up", (item.item_id for schema in part.schemas for item in schema.items))
-    done = merge_store(load_settings(), part, dag_run_id=context["run_id"])
+    part, taken_up = StorePlan.model_validate(store_plan), ItemLog("taken up")
+    done = merge_store(load_settings(), part, dag_run_id=context["run_id"], on_taken=taken_up.tell)
     log.info("settled", **done.counts())
     return done.model_dump(mode="json")
 

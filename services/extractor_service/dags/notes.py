@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from airflow.sdk import get_current_context
 from packages.common.wording import counted
 
 if TYPE_CHECKING:
+    from services.extractor_service.items import PlannedItem
     from services.extractor_service.report import SweepReport
 
 NAMED_ITEMS = 1000  # lines of a task's log
@@ -25,6 +26,19 @@ def log_items(event: str, item_ids: Iterable[str]) -> None:
     """Log one line for each item, at most a thousand."""
     for item_id in islice(item_ids, NAMED_ITEMS):
         log.info(event, item_id=item_id)
+
+
+class ItemLog:
+    """Logs one line for each item, of all it is told of at most a thousand."""
+
+    def __init__(self, event: str) -> None:
+        self._event, self._left = event, NAMED_ITEMS
+
+    def tell(self, items: Sequence[PlannedItem]) -> None:
+        """Log the next items."""
+        named = items[: self._left]
+        self._left -= len(named)
+        log_items(self._event, (item.item_id for item in named))
 
 
 def note_run(note: str) -> None:
