@@ -25,7 +25,6 @@ from services.ingress_service.web.connections import Connection
 
 EXIT_STOPPED, EXIT_NO_PORT, EXIT_MISCONFIGURED = 0, 1, 2
 DRAIN_S = 30
-MAX_HEADER_BYTES = 64 * 1024
 BACKLOG = 2048
 M_ARENA_MAX = -8  # of malloc.h
 
@@ -70,12 +69,11 @@ def serve(app: FastAPI, settings: Settings) -> int:
 
 
 def server_config(app: FastAPI) -> uvicorn.Config:
-    """How uvicorn runs: on h11, which bounds the headers; requests in flight may finish at a stop."""
+    """How uvicorn runs: with bounded connections; requests in flight may finish at a stop."""
     return uvicorn.Config(
         app,
         http=Connection,
         ws="none",
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_graceful_shutdown=DRAIN_S,
         access_log=False,
         log_config=None,

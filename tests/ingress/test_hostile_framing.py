@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from services.ingress_service.web import connections
+from services.ingress_service.web import connections, reading
 from tests.ingress.hostile import Case, check_refusal, chunked, connected, exchange, post, status, unharmed
 from tests.ingress.live import CSV, Service, receive
 from tests.rigs.waiting import PATIENCE_S
 
 CHUNKED = "Transfer-Encoding: chunked"
+TRAILERS = b"0\r\n" + b"x: y\r\n" * 100_000
+TRIAL = "/api/v1/weather?validate=only"
 SMUGGLED = b"POST /api/v1/weather HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 CASES = [
     Case("declared longer than sent", post("Content-Length: 9999", body=CSV, length=False), {400, 0}),
@@ -35,6 +38,10 @@ CASES = [
     Case("chunk longer than said", post(CHUNKED, body=b"2\r\nabcd\r\n0\r\n\r\n", length=False), {400, 0}),
     Case("chunks without end", post(CHUNKED, body=chunked(CSV, end=b""), length=False), {400, 0}),
     Case("endless chunk extension", post(CHUNKED, body=b"1;" + b"x" * 200_000, length=False), {400, 0}),
+    Case(
+        "endless trailers", post(CHUNKED, path=TRIAL, body=chunked(CSV, end=TRAILERS), length=False), {400, 0}
+    ),
+    Case("chunks in quotes", post('Transfer-Encoding: "chunked"', length=False), {400, 501}),
     Case("10,000 headers", post(*(f"a{n}: b" for n in range(10_000)), body=CSV), {400, 431}),
     Case("300 headers", post(*(f"a{n}: b" for n in range(300)), body=CSV), {431}),
     Case("a header of 200 kB", post("X-Large: " + "x" * 200_000, body=CSV), {400, 431}),
@@ -49,6 +56,12 @@ CASES = [
     Case("TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", {400}),
     Case("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
     Case("asterisk", post(path="*", body=CSV), {400, 404}),
+    Case("fragment", post(path="/api/v1/weather#a", body=CSV), {400}),
+    Case("address of another kind", post(path="ftp://x/api/v1/weather", body=CSV), {400}),
+    Case("tunnel", b"CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n", {400}),
+    Case("line feeds only", post(body=CSV).replace(b"\r\n", b"\n"), {400}),
+    Case("folded header", post("X-Y: a\r\n b", body=CSV), {400}),
+    Case("escape in a header", post(b"X-Y: \x1b[31m", body=CSV), {400}),
     Case("authority", post(path="example.org:443", body=CSV), {400, 404}),
 ]
 
@@ -99,6 +112,58 @@ def test_pipelined_requests_are_answered_in_their_order(service: Service) -> Non
             data += connection.recv(65536)
     found = [int(part[:3]) for part in data.split(b"HTTP/1.1 ")[1:]]
     assert found == [200, 406] * 5
+
+
+def exchanged(service: Service, request: bytes) -> list[int]:
+    """The statuses of all answers until the service closes the connection."""
+    with connected(service) as connection:
+        connection.sendall(request)
+        data = b""
+        while piece := connection.recv(65536):
+            data += piece
+    return [int(code) for code in re.findall(rb"HTTP/1.1 (\d{3}) ", data)]
+
+
+GOOD = post(path=TRIAL, body=CSV)
+
+
+@pytest.mark.parametrize(
+    ("broken", "refused"),
+    [
+        (b"\x00\xff rubbish\r\n\r\n", 400),
+        (post(CHUNKED, path=TRIAL, body=b"zz\r\n", length=False), 400),
+        (b"GET / HTTP/7.0\r\n\r\n", 505),
+        (post("X-Large: " + "x" * 100_000), 431),
+    ],
+)
+def test_what_is_broken_is_refused_behind_the_answers_to_what_came_before(
+    service: Service, broken: bytes, refused: int
+) -> None:
+    assert exchanged(service, GOOD * 3 + broken + GOOD) == [200] * 3 + [refused]
+
+
+def test_more_requests_than_may_wait_are_refused_after_the_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_WAITING", 3)
+    assert exchanged(service, GOOD * 6) == [200] * 4 + [503]
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_another_protocol_is_declined_and_the_upload_taken(service: Service, framing: str) -> None:
+    """What curl asks for with --http2."""
+    wish = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    request = {
+        "length": post(*wish, path=TRIAL, body=CSV),
+        "chunks": post(*wish, CHUNKED, path=TRIAL, body=chunked(CSV[:9], CSV[9:]), length=False),
+    }[framing]
+    assert exchanged(service, GOOD + request + post("Connection: close", path=TRIAL, body=CSV)) == [200] * 3
+
+
+def test_trailers_are_no_headers(service: Service) -> None:
+    end = b"0\r\nContent-Encoding: gzip\r\nIdempotency-Key: a\r\n\r\n"
+    request = post(CHUNKED, "Connection: close", path=TRIAL, body=chunked(CSV, end=end), length=False)
+    assert exchanged(service, request) == [200]
 
 
 def test_rubbish_behind_a_good_request_harms_only_itself(service: Service) -> None:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
-from http import HTTPStatus
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from services.ingress_service.web.problems import MEDIA_TYPE, build, headers_of
+from services.ingress_service.web.reading import OVERLOADED, Reader
 
 HEAD_TIMEOUT_S = 20.0
 """From the connection, or the answer before, to the last header of a request."""
@@ -28,8 +23,8 @@ def max_connections() -> int:
     return MOST_CONNECTIONS if unlimited else max(16, min(soft - OTHER_FILES, MOST_CONNECTIONS))
 
 
-class Connection(H11Protocol):
-    """uvicorn's connection with limits in time and number, and problem documents instead of plain text."""
+class Connection(Reader):
+    """A connection with limits in time and number."""
 
     _head_timer: asyncio.TimerHandle | None = None
     _read_timer: asyncio.TimerHandle | None = None
@@ -39,23 +34,24 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._await_head()
         if len(self.connections) > max_connections():
-            self._refuse(503, "overloaded", "Too much is in flight", "Too many connections are open.")
+            self.refuse(503, *OVERLOADED, "Too many connections are open.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything about the connection."""
         self._stop_timers()
         super().connection_lost(exc)
 
-    def handle_events(self) -> None:
-        """Handle what has come; once a request has begun, its body has limits of its own."""
-        super().handle_events()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_head_timer()
+    def on_headers_complete(self) -> None:
+        """Start to handle a request; its body has limits of its own."""
+        super().on_headers_complete()
+        self._stop_head_timer()
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request, unless it has come already."""
-        self._await_head()
+        has_come = bool(self.pipeline)
         super().on_response_complete()
+        if not has_come and not self.transport.is_closing():
+            self._await_head()
 
     def pause_writing(self) -> None:
         """The client does not read: wait, but not for ever."""
@@ -69,34 +65,16 @@ class Connection(H11Protocol):
             self._read_timer.cancel()
             self._read_timer = None
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
-        self._refuse(400, "request_malformed", "The request is not valid HTTP", msg)
-
     def _await_head(self) -> None:
         self._stop_head_timer()
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
 
     def _head_is_late(self) -> None:
-        if self.conn.trailing_data[0]:
+        if self.in_head:
             text = f"The headers were not complete after {HEAD_TIMEOUT_S:.0f} s."
-            self._refuse(408, "head_timeout", "The headers came too slowly", text)
+            self.refuse(408, "head_timeout", "The headers came too slowly", text)
         else:
             self.transport.close()
-
-    def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
-        if self.transport.is_closing():
-            return
-        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            document = build(status, code, title, detail, "/").model_dump()
-            self.transport.write(self._answer(status, json.dumps(document).encode()))
-        self.transport.close()
-
-    def _answer(self, status: int, body: bytes) -> bytes:
-        fixed = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), "Connection": "close"}
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in (fixed | headers_of(status)).items()]
-        return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:

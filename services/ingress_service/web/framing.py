@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import unquote
-
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingress_service.web.problems import build, instance_of, respond
 
 MAX_HEADERS = 200
-_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+MAX_HEADER_BYTES = 64 * 1024
 
 
 class FramingMiddleware:
@@ -26,7 +22,6 @@ class FramingMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        _make_relative(scope)
         status, text = _objection(scope)
         if not status:
             await self._app(scope, receive, send)
@@ -41,21 +36,24 @@ def _objection(scope: Scope) -> tuple[int, str]:
     """Status and reason of a refusal, or 0."""
     if scope["http_version"] not in {"1.0", "1.1"}:
         return 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here."
-    if len(scope["headers"]) > MAX_HEADERS:
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADERS:
         return 431, f"The request has more than {MAX_HEADERS} headers."
-    headers = Headers(scope=scope)
-    if "transfer-encoding" not in headers:
-        return 0, ""
-    if "content-length" in headers:
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        return 431, f"The headers of the request have more than {MAX_HEADER_BYTES} bytes."
+    names = [name for name, _ in headers]
+    if names.count(b"host") > 1 or (b"host" not in names and scope["http_version"] == "1.1"):
+        return 400, "The request must name one Host."
+    return _objection_to_encoding(scope, names) if b"transfer-encoding" in names else (0, "")
+
+
+def _objection_to_encoding(scope: Scope, names: list[bytes]) -> tuple[int, str]:
+    """What is wrong with a body that has no length, or 0."""
+    if b"content-length" in names:
         return 400, "The request has both Content-Length and Transfer-Encoding."
     if scope["http_version"] == "1.0":
         return 400, "HTTP/1.0 knows no Transfer-Encoding."
+    encodings = [value.lower() for name, value in scope["headers"] if name == b"transfer-encoding"]
+    if encodings != [b"chunked"]:
+        return 501, "The only Transfer-Encoding known here is chunked."
     return 0, ""
-
-
-def _make_relative(scope: Scope) -> None:
-    """Take the origin off a target in absolute form."""
-    raw = scope.get("raw_path", b"")
-    if not raw.startswith(b"/") and (found := _ABSOLUTE.match(raw)):
-        scope["raw_path"] = raw[found.end() :] or b"/"
-        scope["path"] = unquote(scope["raw_path"].decode("ascii", "replace"))
