@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,9 @@ def test_delete_also_takes_back_what_an_unanswered_request_has_stored(
 ) -> None:
     item = spool_one(service)
     stored = service.app.state.ingress.spool.find(item["item_id"])
-    storage_switch.on = True
+    storage_switch.on_for = threading.get_ident()
     service.queue.accept(stored.metadata, stored.payload)
-    storage_switch.on = False
+    storage_switch.on_for = 0
     assert service.client.delete(item["links"]["self"], auth=ROOT).status_code == 204
     storage_switch.on = True
     wait_until(lambda: not [*service.queue.items(ItemState.ACCEPTED)])
