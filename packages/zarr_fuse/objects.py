@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,12 +14,12 @@ from obstore import exceptions as ob
 from obstore.store import LocalStore, MemoryStore
 
 from zarr_fuse.errors import AccessDeniedError, StorageError
+from zarr_fuse.local_objects import LocalObjects
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_IN_FLIGHT = 16
-FLUSHES_IN_FLIGHT = 4  # a journalling file system commits what arrives together at once
 BULK_DELETE = 1000  # keys one DeleteObjects request takes
 
 
@@ -35,7 +33,8 @@ class Objects:
 
     def __init__(self, store: Any, concurrency: int = MAX_IN_FLIGHT) -> None:  # noqa: ANN401 - obstore's union of stores
         self._store = store
-        self._local = Path(store.prefix or "/") if isinstance(store, LocalStore) else None
+        self._local = LocalObjects(str(store.prefix or "/")) if isinstance(store, LocalStore) else None
+        self._folder = Path(store.prefix or "/") if isinstance(store, LocalStore) else None
         self._concurrency = 1 if isinstance(store, LocalStore | MemoryStore) else concurrency
         self.is_remote = not isinstance(store, LocalStore | MemoryStore)
         self._lock = threading.Lock()
@@ -59,16 +58,19 @@ class Objects:
 
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         """Write one object in a single request; `durable` waits for the disk on a local store."""
-        self._call(key, lambda: self._store.put(key, data, use_multipart=False))
-        if durable:
-            self._flush([key])
+        local = self._local
+        if local is not None:
+            self._call(key, lambda: local.put_many([(key, data)], durable=durable))
+        else:
+            self._call(key, lambda: self._store.put(key, data, use_multipart=False))
 
     def put_many(self, items: Iterable[tuple[str, bytes]], *, durable: bool = False) -> None:
         """Write several objects, at most `concurrency` at once."""
-        kept = list(items)
-        self._each(lambda item: self.put(item[0], item[1]), kept)
-        if durable:
-            self._flush([key for key, _ in kept])
+        kept, local = list(items), self._local
+        if local is not None and kept:
+            self._call(kept[0][0], lambda: local.put_many(kept, durable=durable), len(kept))
+        else:
+            self._each(lambda item: self.put(item[0], item[1]), kept)
 
     def create(self, key: str, data: bytes, *, durable: bool = True) -> bool:
         """Write an object only if there is none; False if there is another one.
@@ -76,20 +78,22 @@ class Objects:
         An answer that got lost is settled by reading back, so `data` must be unique to the caller.
         """
         try:
-            self._call(key, lambda: self._store.put(key, data, mode="create", use_multipart=False))
+            created = self._call(key, lambda: self._create(key, data, durable=durable))
         except (ob.AlreadyExistsError, ob.PreconditionError):
-            return self.get(key) == data
+            created = False
         except StorageError:
             if self.get(key) != data:
                 raise
-        if durable:
-            self._flush([key])
-        return True
+            return True
+        return created or self.get(key) == data
 
     def copy_many(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Copy objects inside the store, from the first key of each pair to the second."""
-        self._each(self._copy, pairs)
-        self._flush([target for _, target in pairs])
+        local = self._local
+        if local is not None and pairs:
+            self._call(pairs[0][0], lambda: local.copy_many(pairs), len(pairs))
+        else:
+            self._each(self._copy, pairs)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects in bulk; a key without object is no error."""
@@ -100,8 +104,8 @@ class Objects:
     def remove_tree(self, prefix: str) -> None:
         """Delete everything below the folder `prefix`, on a local store the empty folders too."""
         self.delete(self.keys(prefix))
-        if self._local is not None and prefix:
-            shutil.rmtree(self._local / prefix, ignore_errors=True)
+        if self._folder is not None and prefix:
+            shutil.rmtree(self._folder / prefix, ignore_errors=True)
 
     def keys(self, prefix: str) -> list[str]:
         """All keys below the folder `prefix`, sorted."""
@@ -118,6 +122,8 @@ class Objects:
                 yield meta["path"]
 
     def _get(self, key: str) -> bytes | None:
+        if self._local is not None:
+            return self._local.get(key)
         try:
             return bytes(self._store.get(key).bytes())
         except FileNotFoundError:
@@ -132,26 +138,17 @@ class Objects:
     def _copy(self, pair: tuple[str, str]) -> None:
         self._call(pair[0], lambda: self._store.copy(pair[0], pair[1]))
 
-    def _delete(self, batch: list[str]) -> None:
-        if self._local is None:
-            self._store.delete(batch)
-            return
-        for key in batch:
-            with contextlib.suppress(FileNotFoundError):
-                self._store.delete(key)
+    def _create(self, key: str, data: bytes, *, durable: bool) -> bool:
+        if self._local is not None:
+            return self._local.create(key, data, durable=durable)
+        self._store.put(key, data, mode="create", use_multipart=False)
+        return True
 
-    def _flush(self, keys: Sequence[str]) -> None:
-        """Wait until objects of a local store, and then their folders, are on the disk."""
-        if self._local is None or not keys:
-            return
-        paths = [self._local / key for key in keys]
-        targets = [*paths, *{path.parent for path in paths}]
-        if len(targets) <= FLUSHES_IN_FLIGHT:
-            for target in targets:
-                _sync(target)
-            return
-        with ThreadPoolExecutor(FLUSHES_IN_FLIGHT) as pool:
-            list(pool.map(_sync, targets))
+    def _delete(self, batch: list[str]) -> None:
+        if self._local is not None:
+            self._local.delete(batch)
+        else:
+            self._store.delete(batch)
 
     def _each(self, act: Callable[[T], R], items: Sequence[T]) -> list[R]:
         if self._concurrency == 1 or len(items) < 2:
@@ -159,9 +156,9 @@ class Objects:
         with ThreadPoolExecutor(min(self._concurrency, len(items))) as pool:
             return list(pool.map(act, items))
 
-    def _call(self, key: str, act: Callable[[], T]) -> T:
+    def _call(self, key: str, act: Callable[[], T], requests: int = 1) -> T:
         with self._lock:
-            self.requests += 1
+            self.requests += requests
         try:
             return act()
         except (ob.AlreadyExistsError, ob.PreconditionError):
@@ -170,14 +167,6 @@ class Objects:
             raise AccessDeniedError(f"access to {key!r} is denied") from error
         except (ob.BaseError, OSError) as error:
             raise StorageError(f"storage failed at {key!r}: {_first_line(error)}") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _first_line(error: BaseException) -> str:
