@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 import typer
 
@@ -54,16 +53,17 @@ def findings() -> Iterator[Finding]:
         return
     yield Finding("settings")
     yield from _users(settings)
+    yield from _queue(settings)
     yield from _configured(settings)
-    yield from _storage(settings)
 
 
 def _users(settings: Settings) -> Iterator[Finding]:
     from services.ingress_service.web.setup import build_authenticator
 
-    yield from _attempt("users", lambda: build_authenticator(settings))
     if settings.auth_enabled and settings.basic_auth_users_json is None:
         yield Finding("users", "BASIC_AUTH_USERS_JSON is empty, so every upload would be refused")
+    else:
+        yield from _attempt("users", lambda: build_authenticator(settings))
 
 
 def _configured(settings: Settings) -> Iterator[Finding]:
@@ -77,6 +77,7 @@ def _configured(settings: Settings) -> Iterator[Finding]:
         yield from _schemas(targets)
         yield from _extractors(settings, targets)
         yield from _scrapers(settings, configuration)
+        yield from _stores(settings, targets)
 
 
 def _schemas(targets: list[Target]) -> Iterator[Finding]:
@@ -114,25 +115,23 @@ def _scrapers(settings: Settings, configuration: Configuration) -> Iterator[Find
     yield from (Finding("messages about failures", one) for one in problems_of_mail(configuration, settings))
 
 
-def _storage(settings: Settings) -> Iterator[Finding]:
+def _queue(settings: Settings) -> Iterator[Finding]:
     from packages.common.errors import IngressError
     from packages.common.s3io import ObjectStorage
 
-    for subject, url in _places(settings):
-        try:
-            lacking = ObjectStorage(url, settings).abilities().lacking
-        except IngressError as error:
-            yield Finding(f"{subject} {url}", str(error))
-        else:
-            yield Finding(f"{subject} {url}", "; ".join(lacking))
+    subject = f"queue {settings.s3_queue_url}"
+    try:
+        lacking = ObjectStorage(settings.s3_queue_url, settings).abilities().lacking
+    except IngressError as error:
+        yield Finding(subject, str(error))
+    else:
+        yield Finding(subject, "; ".join(lacking))
 
 
-def _places(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The queue, and the place beside the default store if that lies in another bucket."""
-    yield "queue", settings.s3_queue_url
-    queue, store = urlsplit(settings.s3_queue_url), urlsplit(settings.s3_store_url)
-    if store.scheme == "s3" and store[:2] != queue[:2]:
-        yield "store", f"{settings.s3_store_url.rstrip('/')}.zf"
+def _stores(settings: Settings, targets: list[Target]) -> Iterator[Finding]:
+    from packages.cli.check_stores import store_problems
+
+    yield from (Finding(f"store {url}", problem) for url, problem in store_problems(settings, targets))
 
 
 def _attempt(subject: str, act: Callable[[], object]) -> Iterator[Finding]:

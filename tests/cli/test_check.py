@@ -7,7 +7,7 @@ import pytest
 
 from packages.cli import check
 from tests.cli.runner import Cli, cli_of
-from tests.ingress.live import CONFIGURATION, USERS, write_inputs
+from tests.ingress.live import CONFIGURATION, SCHEMA, USERS, write_inputs
 from zarr_fuse.abilities import Abilities
 
 
@@ -73,6 +73,7 @@ def test_an_extractor_that_cannot_be_imported_is_named_with_its_line(cli: Cli, i
 def test_no_users_are_worth_a_word(cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BASIC_AUTH_USERS_JSON")
     assert "BASIC_AUTH_USERS_JSON" in wrong_lines(cli)[0]
+    assert "ok     users" not in cli.run("check", code=1).stdout
 
 
 @pytest.mark.parametrize("safe", [True, False])
@@ -81,6 +82,7 @@ def test_the_probe_of_the_storage_decides(
 ) -> None:
     found_out = Abilities(create_only=safe, list_after_write=True, multipart=safe)
     monkeypatch.setattr("packages.common.s3io.ObjectStorage.abilities", lambda *_: found_out)
+    monkeypatch.setattr("packages.cli.check_stores.probe_abilities", lambda *_: found_out)
     monkeypatch.setenv("S3_STORE_URL", "s3://elsewhere/store.zarr")
     monkeypatch.setenv("S3_QUEUE_URL", (tmp_path / "queue").as_uri())
     monkeypatch.setenv("S3_ACCESS_KEY", "key")
@@ -93,3 +95,17 @@ def test_the_probe_of_the_storage_decides(
             False,
             not safe,
         ]
+
+
+def test_every_store_that_a_schema_names_is_tried(cli: Cli, inputs: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file where a folder should be")
+    schema = f"ATTRS: {{STORE_URL: '{taken.as_uri()}/grid.zarr'}}\n{SCHEMA}"
+    (inputs.parent / "schemas" / "other.yaml").write_text(schema)
+    inputs.write_text(
+        f"{CONFIGURATION}  - {{name: o, endpoint: /api/v1/o, schema_name: other.yaml, target_node: grid}}\n"
+    )
+    found = wrong_lines(cli)
+    assert [f"store {taken.as_uri()}/grid.zarr" in line for line in found] == [True]
+    assert f"ok     store {(tmp_path / 'store.zarr').as_uri()}" in cli.run("check", code=1).stdout
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["taken"]
