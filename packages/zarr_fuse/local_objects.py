@@ -42,7 +42,7 @@ class LocalObjects:
         def write(number: int) -> None:
             _write(staged[number], items[number][1], made, durable=durable)
 
-        with ThreadPoolExecutor(FLUSHES_IN_FLIGHT) as pool, _removed_after(staged):
+        with _removed_after(staged), ThreadPoolExecutor(FLUSHES_IN_FLIGHT) as pool:
             _each(write, range(len(items)), pool if durable else None)
             for source, target in zip(staged, paths, strict=True):
                 os.replace(source, target)
