@@ -14,4 +14,12 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def survey(request, monkeypatch):
-    return RIVERS[getattr(request, "param", "zarr")](monkeypatch)
+    """A store in memory; of format icechunk in the modules that are about it."""
+    usual = "icechunk" if "test_icechunk" in request.module.__name__ else "zarr"
+    return RIVERS[getattr(request, "param", usual)](monkeypatch)
+
+
+@pytest.fixture
+def url(tmp_path):
+    """Where a store in a folder may be made."""
+    return str(tmp_path / "river.zarr")

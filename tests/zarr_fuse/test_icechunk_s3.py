@@ -7,38 +7,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import icechunk
-import polars as pl
 import pytest
 
 from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY
+from tests.zarr_fuse.icechunk_stores import ICE, SIMPLE, column, contents, merge
 from zarr_fuse import open_store, remove_store
 from zarr_fuse.commit.icechunk_storage import icechunk_storage, repository_config
 from zarr_fuse.errors import AccessDeniedError, OptionError, StorageError, StoreNotFoundError
 from zarr_fuse.location import locate
 from zarr_fuse.options import resolve_options
 
-ICE = {"STORE_FORMAT": "icechunk"}
-SIMPLE = {
-    "n": {
-        "VARS": {"x": {"unit": "m", "coords": "t"}},
-        "COORDS": {"t": {"unit": {"tick": "s"}, "chunk_size": 3}},
-    }
-}
 KEYS = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "hush"}
-
-
-def column(start, value, count=2):
-    return pl.DataFrame({"t": list(range(start, start + count)), "x": [float(value)] * count})
-
-
-def contents(root):
-    data = root["n"].dataset.load()
-    return dict(zip(data.t.values.astype("datetime64[s]").astype(int).tolist(), data.x.values, strict=True))
-
-
-def merge(root, start, value, item_id):
-    with root.transaction(item_ids=[item_id]) as transaction:
-        transaction["n"].update(column(start, value))
 
 
 def test_store_in_a_bucket_is_opened_extended_rolled_back_and_removed(bucket):
