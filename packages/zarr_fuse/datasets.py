@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import xarray as xr
 from numpy.typing import NDArray
@@ -18,8 +18,28 @@ NAME = re.compile(r"(?!__zf_)[^/]+")
 _TYPES = {"i2": "int32", "u1": "uint8", "u2": "uint32", "f2": "float32"}  # types that no schema names
 
 
+class Joined(NamedTuple):
+    """A schema with further variables of a dataset; those that join it, and those that are left out."""
+
+    schema: DatasetSchema
+    joining: list[str]
+    left: list[str]
+
+
 def joined_schema(dataset: xr.Dataset, schema: DatasetSchema, taken: Collection[str]) -> DatasetSchema:
-    """The schema with the dataset's further variables over known coordinates; warns of them and of others.
+    """The schema of `joined`, with a warning of what joins it and one of what is left out."""
+    found = joined(dataset, schema, taken)
+    if found.joining:
+        names = ", ".join(found.joining)
+        warnings.warn(f"joining the schema: {names}", SchemaWarning, stacklevel=2)
+    if found.left:
+        names = ", ".join(found.left)
+        warnings.warn(f"not in the schema, left out: {names}", SchemaWarning, stacklevel=2)
+    return found.schema
+
+
+def joined(dataset: xr.Dataset, schema: DatasetSchema, taken: Collection[str] = ()) -> Joined:
+    """The schema with the dataset's further variables over known coordinates.
 
     `unit` and `description` are read from their attributes. A variable is left out if it lies over other
     dimensions, its values have no type of a schema, or its name is `taken`.
@@ -27,12 +47,9 @@ def joined_schema(dataset: xr.Dataset, schema: DatasetSchema, taken: Collection[
     extra = [str(name) for name in dataset.variables if name not in {**schema.COORDS, **schema.VARS}]
     found = {name: _described(dataset[name], schema) for name in extra if name not in taken}
     joining = {name: variable for name, variable in found.items() if variable is not None}
-    left = [name for name in extra if name not in joining]
-    if joining:
-        warnings.warn(f"joining the schema: {', '.join(sorted(joining))}", SchemaWarning, stacklevel=2)
-    if left:
-        warnings.warn(f"not in the schema, left out: {', '.join(sorted(left))}", SchemaWarning, stacklevel=2)
-    return DatasetSchema(schema.ATTRS, schema.COORDS, {**schema.VARS, **joining})
+    left = sorted(name for name in extra if name not in joining)
+    whole = DatasetSchema(schema.ATTRS, schema.COORDS, {**schema.VARS, **joining})
+    return Joined(whole, sorted(joining), left)
 
 
 def part_of(dataset: xr.Dataset, schema: DatasetSchema) -> DatasetSchema:

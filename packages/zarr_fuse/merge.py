@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,9 +18,9 @@ from zarr_fuse.changes import ArrayChange
 from zarr_fuse.chunks import StoredArray, arrays_of
 from zarr_fuse.collected import Collected
 from zarr_fuse.commit.edits import ChunkEdit
-from zarr_fuse.datasets import arrays_of_dataset, joined_schema, part_of
-from zarr_fuse.dense import grid_frame, in_own_units, restored
+from zarr_fuse.datasets import joined_schema
 from zarr_fuse.errors import TransactionError, UpdateRefusedError
+from zarr_fuse.grids import convert_dataset, convert_grid
 from zarr_fuse.intake import small_in_polars
 from zarr_fuse.layout import ORDERED, Catalog, Document, children
 from zarr_fuse.node_documents import array_for, node_attributes
@@ -88,18 +87,9 @@ class NodeMerge:
         on_bad_rows: str,
         *,
         strict: bool = False,
-        part: DatasetSchema | None = None,
     ) -> UpdateReport:
-        """Collect complete arrays whose values are in the units of the schema, as `add` does.
-
-        Args:
-            part: what of the node the arrays may be, by default all of it.
-        """
-        asked = part or self.schema
-        own = in_own_units(asked)
-        converted = frames.convert(grid_frame(arrays, own), own)
-        converted = replace(converted, schema=restored(converted.schema, asked))
-        return self._add(converted, on_bad_rows, strict=strict)
+        """Collect complete arrays whose values are in the units of the schema, as `add` does."""
+        return self._add(convert_grid(arrays, self.schema), on_bad_rows, strict=strict)
 
     def add_dataset(
         self, dataset: xr.Dataset, on_bad_rows: str, *, strict: bool = False, partial: bool = False
@@ -111,8 +101,7 @@ class NodeMerge:
         """
         nodes = set(children(self._catalog, self._path, groups=True))
         schema = joined_schema(dataset, self.schema, nodes)
-        part = part_of(dataset, schema) if partial else schema
-        return self.add_dense(arrays_of_dataset(dataset, part), on_bad_rows, strict=strict, part=part)
+        return self._add(convert_dataset(dataset, schema, partial=partial), on_bad_rows, strict=strict)
 
     def settle(self) -> None:
         """Convert and collect the frames that wait."""

@@ -20,10 +20,12 @@ def normalise(parsed_json, dataframe_row):
     return frames.DataFrame(rows)
 """
 DATASET = """
+import numpy as np
 import xarray as xr
 def normalise(payload: bytes, metadata: dict):
     assert metadata["endpoint_name"] == "doc" and len(payload) == metadata["size_bytes"]
-    return xr.Dataset({"temperature": ("time", [1.0])}, {"time": [0]})
+    values = {{"temperature": {made}, "humidity": (("time", "name"), [[1.0]])}}
+    return xr.Dataset(values, {{"time": [np.datetime64("2026-10-01", "ns")], "name": ["east"]}})
 """
 
 
@@ -64,7 +66,6 @@ def test_the_table_an_extractor_makes_is_converted_as_the_merge_would(
         ("def normalise(payload, metadata):\n    raise KeyError('station')\n", "KeyError: 'station'"),
         ("def other(payload, metadata):\n    return 1\n", "no function normalise"),
         ("def normalise(payload, metadata):\n    return 1\n", "returned int"),
-        (DATASET, "name"),
     ],
 )
 def test_an_extractor_that_makes_no_table_is_named_with_its_reason(
@@ -88,6 +89,24 @@ def test_a_table_without_the_coordinates_is_refused_as_the_merge_would(trial: Ca
     answer = trial(FRAME.format(library="polars").replace('"time":', '"when":'))
     assert (answer.status_code, answer.json()["code"]) == (400, "schema_mismatch")
     assert "'time'" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("made", "status"),
+    [('("time", [1.0])', 400), ('(("time", "name"), [[999.0]])', 200)],
+    ids=["refused", "taken"],
+)
+def test_a_dataset_an_extractor_makes_gets_the_verdict_of_the_merge(
+    trial: Callable[..., Any], made: str, status: int
+) -> None:
+    answer = trial(DATASET.format(made=made))
+    assert answer.status_code == status, answer.text
+    if status == 200:
+        assert answer.json()["finding_counts"] == {"out_of_range": 1}
+        assert (answer.json()["rows"], answer.json()["sample_rows"]) == (1, 1)
+    else:
+        assert answer.json()["code"] == "schema_mismatch"
+        assert "lies over" in answer.json()["detail"]
 
 
 def test_a_payload_that_is_none_is_refused_before_the_extractor_sees_it(trial: Callable[..., Any]) -> None:

@@ -65,6 +65,8 @@ class Contents:
         dims: array → its dimensions; empty for a table.
         sample: the first rows of a table.
         problem: why the arrays are no dataset although the file is sound; then there are none here.
+        size_bytes: of the values of all arrays.
+        dataset: the arrays themselves, where somebody has asked for them.
     """
 
     columns: list[str]
@@ -72,6 +74,8 @@ class Contents:
     dims: dict[str, tuple[str, ...]] | None = None
     sample: pl.DataFrame | None = None
     problem: str | None = None
+    size_bytes: int = 0
+    dataset: xr.Dataset | None = None
 
 
 def is_binary(content_type: str) -> bool:
@@ -119,7 +123,8 @@ def inspect(payload: bytes | Path, content_type: str, bounds: Bounds = DEFAULT_B
         if "arrays" not in answer:
             return _table(answer, pl.read_ipc(folder / "result.sample"))
         dims = {str(one["name"]): tuple(map(str, one["dims"])) for one in answer["arrays"]}
-        return Contents(list(dims), dims=dims)
+        size_bytes = sum(int(one["size_bytes"]) for one in answer["arrays"])
+        return Contents(list(dims), dims=dims, size_bytes=size_bytes)
 
 
 def read_table(payload: bytes | Path, content_type: str, bounds: Bounds = DEFAULT_BOUNDS) -> pl.DataFrame:

@@ -55,11 +55,13 @@ def export(arrays: Iterable[Array], budget: Budget, output: BinaryIO | None) -> 
 def _export(array: Array, budget: Budget, output: BinaryIO | None) -> dict[str, Any]:
     _check_name(array.name)
     budget.take(array.size_bytes)
-    described = {"dims": list(array.dims), "shape": list(array.shape), "attrs": array.attrs}
+    described: dict[str, Any] = {"dims": list(array.dims), "shape": list(array.shape), "attrs": array.attrs}
     described |= {"name": array.name, "dtype": "text" if array.is_text else array.dtype.str}
+    described["size_bytes"] = array.size_bytes
     described["offset"] = output.tell() if output is not None else 0
     if array.is_text:
         described["bytes"] = _write_texts(array, budget, output)
+        described["size_bytes"] += described["bytes"]
         return described
     for block in array.blocks():
         if output is not None:

@@ -8,6 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from packages.common.errors import PayloadTooLargeError, StorageUnavailableError
@@ -16,6 +17,7 @@ from packages.common.payloads.binary import (
     Bounds,
     Contents,
     inspect,
+    read_dataset,
     refuse_other_beginning,
     require_support,
 )
@@ -30,8 +32,10 @@ class BinaryPieces:
 
     held_bytes = 0
 
-    def __init__(self, content_type: str, bounds: Bounds = DEFAULT_BOUNDS) -> None:
+    def __init__(self, content_type: str, bounds: Bounds = DEFAULT_BOUNDS, *, dataset_bytes: int = 0) -> None:
+        """Arrays with values of up to `dataset_bytes` are handed over as a dataset."""
         require_support(content_type)
+        self._dataset_bytes = dataset_bytes
         self._content_type, self._bounds = content_type, bounds
         self._size_bytes = self._next_look = 0
         self._beginning: bytes | None = b""
@@ -58,7 +62,11 @@ class BinaryPieces:
     def finish(self) -> Iterator[Contents]:
         """What the payload holds; raises PayloadError, EmptyPayloadError."""
         try:
-            yield inspect(self._path, self._content_type, self._bounds)
+            contents = inspect(self._path, self._content_type, self._bounds)
+            if contents.dims and contents.size_bytes <= self._dataset_bytes:
+                found = read_dataset(self._path, self._content_type, self._bounds)
+                contents = replace(contents, dataset=found)
+            yield contents
         finally:
             self._remove()
 

@@ -46,15 +46,18 @@ class PayloadPieces(Protocol):
         """What is left; raises PayloadError, EmptyPayloadError."""
 
 
-def payload_pieces(content_type: str) -> PayloadPieces:
-    """The reader of a content type; its parts follow each other without gap and make the payload together."""
+def payload_pieces(content_type: str, dataset_bytes: int = 0) -> PayloadPieces:
+    """The reader of a content type; its parts follow each other without gap and make the payload together.
+
+    Arrays with values of up to `dataset_bytes` come as a dataset.
+    """
     match canonical_type(content_type):
         case "text/csv":
             return Begun(content_type, CsvPieces(), _short_csv)
         case "application/x-ndjson":
             return Begun(content_type, NdjsonPieces(), decode_payload)
     if is_binary(content_type):
-        return BinaryPieces(content_type)
+        return BinaryPieces(content_type, dataset_bytes=dataset_bytes)
     return Whole(content_type)
 
 

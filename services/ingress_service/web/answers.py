@@ -49,11 +49,16 @@ class ValidationReport(BaseModel):
     status: Literal["valid"] = "valid"
     endpoint: str
     node_path: str | None
-    rows: int | None = Field(description="rows of the table; null where an extractor makes the table")
+    rows: int | None = Field(
+        description="rows of the table, cells of the grid of a dataset; null if not known"
+    )
     columns: list[str]
-    sample_rows: int = Field(description="how many of the first rows were converted on trial")
+    sample_rows: int = Field(description="how many of the first rows or cells were converted on trial")
     findings: list[Finding] = Field(description="the first findings in the sample")
     finding_counts: dict[str, int] = Field(description="all findings in the sample, by kind")
+    notes: list[str] = Field(
+        description="further variables of a dataset: those that join, and those left out"
+    )
 
 
 class Item(BaseModel):

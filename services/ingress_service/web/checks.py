@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import pandas as pd
 import polars as pl
+import xarray as xr
 
 from packages.common.payloads.binary import Contents
 from packages.common.payloads.csv_plain import PlainCsv
@@ -14,9 +16,10 @@ from packages.common.payloads.pieces import Part, payload_pieces
 from packages.common.validation import frame_from_json
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
 from services.ingress_service.web.arrays_check import require_arrays
-from services.ingress_service.web.samples import Sample
+from services.ingress_service.web.dataset_trial import tried
+from services.ingress_service.web.samples import TRIAL_BYTES, Sample
 from zarr_fuse.errors import UpdateRefusedError
-from zarr_fuse.frame import OnBadRows, convert
+from zarr_fuse.frame import Converted, OnBadRows, convert
 from zarr_fuse.report import RejectedRow
 from zarr_fuse.schema import DatasetSchema
 
@@ -36,6 +39,7 @@ class CheckReport:
     columns: list[str] = field(default_factory=list)
     sample_rows: int = 0
     findings: list[RejectedRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     finding_counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -76,7 +80,8 @@ class PayloadCheck:
         proven: Proven | None = None,
     ) -> None:
         self._schema, self._extracted, self._on_bad_rows = schema, extracted, on_bad_rows
-        self._pieces = payload_pieces(content_type)
+        self._pieces = payload_pieces(content_type, TRIAL_BYTES if trial and not extracted else 0)
+        self._dataset: xr.Dataset | None = None
         self._sample = Sample(trial=trial)
         self._columns: dict[str, None] = {}
         self._rows: int | None = None
@@ -97,6 +102,8 @@ class PayloadCheck:
         for part in self._pieces.finish():
             self._take(part)
         columns = list(self._columns)
+        if self._dataset is not None:
+            return converted(self._dataset, self._schema, self._on_bad_rows)
         if not self._sample.frames:
             return CheckReport(rows=self._rows, columns=columns)
         require_columns(columns, self._schema)
@@ -144,6 +151,7 @@ class PayloadCheck:
             self._sample.add(contents.sample)
         else:
             require_arrays(contents, self._schema)
+            self._dataset = contents.dataset
 
     def _remember(self, types: tuple[tuple[str, pl.DataType], ...]) -> None:
         if self._proven is not None and len(types) <= MAX_PROVEN_COLUMNS and len(self._proven) < MAX_PROVEN:
@@ -151,19 +159,27 @@ class PayloadCheck:
 
 
 def converted(
-    frame: pl.DataFrame | pd.DataFrame, schema: DatasetSchema, on_bad_rows: OnBadRows
+    frame: pl.DataFrame | pd.DataFrame | xr.Dataset, schema: DatasetSchema, on_bad_rows: OnBadRows
 ) -> CheckReport:
     """What the merge would find in a frame; raises SchemaMismatchError where it would refuse the frame."""
     try:
-        findings = convert(frame, schema, on_bad_rows=on_bad_rows).findings
+        if isinstance(frame, xr.Dataset):
+            cells, found, notes = tried(frame, schema, on_bad_rows)
+            return _report(found, cells, [str(name) for name in frame.variables], notes)
+        found = convert(frame, schema, on_bad_rows=on_bad_rows)
+        return _report(found, len(frame), [str(name) for name in frame.columns])
     except UpdateRefusedError as error:
         raise _mismatch(error) from None
+
+
+def _report(found: Converted, rows: int, columns: list[str], notes: Sequence[str] = ()) -> CheckReport:
     return CheckReport(
-        rows=len(frame),
-        columns=[str(name) for name in frame.columns],
-        sample_rows=len(frame),
-        findings=list(findings.rejected(FINDINGS_SHOWN)),
-        finding_counts=findings.counts,
+        rows=rows,
+        columns=columns,
+        sample_rows=found.rows_in,
+        findings=list(found.findings.rejected(FINDINGS_SHOWN)),
+        finding_counts=found.findings.counts,
+        notes=list(notes),
     )
 
 
@@ -194,4 +210,4 @@ def _mismatch(error: UpdateRefusedError) -> SchemaMismatchError:
     rows = [
         {"row": row.row, "column": row.column, "value": row.value, "message": row.message} for row in rejected
     ]
-    return SchemaMismatchError(" ".join(error.problems), errors=rows)
+    return SchemaMismatchError("; ".join(error.problems), errors=rows)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import anyio
-import pandas as pd
-import polars as pl
 
 from packages.common.errors import IngressError, PayloadTooLargeError
 from packages.common.extractors.errors import ExtractorError
@@ -20,8 +18,6 @@ from packages.common.quarantine import is_corrected, without_reasons
 from packages.common.settings import Settings
 from services.ingress_service.errors import ExtractionFailedError, OverloadedError
 from services.ingress_service.web.checks import CheckReport, converted
-from zarr_fuse.datasets import arrays_of_dataset
-from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.schema import DatasetSchema
 
 MAX_PAYLOAD_BYTES = 32 << 20
@@ -55,13 +51,7 @@ class Trials:
             frame = self._extracted(endpoint, metadata, payload)
         except ExtractorError as error:
             raise _refusal(error) from None
-        if isinstance(frame, pl.DataFrame | pd.DataFrame):
-            return converted(frame, schema, endpoint.bad_rows_at_merge)
-        try:
-            arrays_of_dataset(frame, schema)
-        except UpdateRefusedError as error:
-            raise ExtractionFailedError(" ".join(error.problems)) from None
-        return CheckReport(columns=[str(name) for name in frame.variables])
+        return converted(frame, schema, endpoint.bad_rows_at_merge)
 
     def _extracted(self, endpoint: Endpoint, metadata: ItemMetadata, payload: bytes) -> Frame:
         if is_corrected(payload, metadata.content_type):
