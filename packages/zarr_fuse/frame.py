@@ -116,12 +116,10 @@ class _Conversion:
 
     def _absent(self, variable: Variable) -> None:
         if variable.name in self.keys:
-            self.problems.append(f"{variable.name}: the frame has no column {variable.df_col!r}")
+            self.problems.append(f"{variable.name}: {self.intake.lacks(variable.df_col)}")
             return
         self.missing.append(variable.name)
-        self.findings.add(
-            "column_missing", variable.name, message=f"the frame has no column {variable.df_col!r}"
-        )
+        self.findings.add("column_missing", variable.name, message=self.intake.lacks(variable.df_col))
 
     def _convert(self, variable: Variable, column: Column) -> None:
         variable = self._with_type(variable, column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import xarray as xr
 from numpy.typing import NDArray
 
 from zarr_fuse.schema import DatasetSchema
@@ -36,11 +38,21 @@ class Intake:
             self._names = [str(name) for name in frame.columns]
             self._take = lambda place: from_pandas(pandas_frame.iloc[:, place])
         else:
-            raise TypeError(f"a frame is a polars or pandas DataFrame, not {type(frame).__name__}")
+            raise TypeError(f"a frame is a polars or pandas DataFrame, {_instead(frame)}")
+        self._index = frame.index.names if isinstance(frame, pd.DataFrame) else ()
         self.rows = len(frame)
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
+
+    def lacks(self, name: str) -> str:
+        """A sentence that this column is missing, and what may have been meant."""
+        found = f"the frame has no column {name!r}"
+        if name in self._index:
+            return f"{found}, it is in the index: reset_index() makes it a column"
+        folded = {one.casefold().strip(): one for one in self._names}
+        close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
+        return f"{found}, did you mean {folded[close[0]]!r}?" if close else found
 
     def column(self, name: str) -> Column:
         """The column of this name: a series, or a numpy array for complex numbers.
@@ -58,6 +70,8 @@ def small_in_polars(frame: object, schema: DatasetSchema) -> object:
     """A small pandas frame as a polars one with the columns that the schema takes, if it can be one."""
     if not isinstance(frame, pd.DataFrame) or frame.size * 8 > SMALL_BYTES or not frame.columns.is_unique:
         return frame
+    if schema.source_to_schema_name_map.keys() & set(frame.index.names):
+        return frame  # a label in the index is pointed out
     intake = Intake(frame)
     names = [name for name in dict.fromkeys(schema.source_to_schema_name_map) if name in intake]
     try:
@@ -72,6 +86,8 @@ def small_in_polars(frame: object, schema: DatasetSchema) -> object:
 def from_pandas(column: pd.Series[Any]) -> Column:
     """A pandas column as a polars series, complex numbers as a numpy array; NaN in objects is null."""
     dtype = column.dtype
+    if isinstance(dtype, pd.SparseDtype):
+        return from_pandas(pd.Series(column.to_numpy()))
     if dtype.kind == "c":
         return column.to_numpy()
     if isinstance(dtype, pd.CategoricalDtype):
@@ -80,9 +96,23 @@ def from_pandas(column: pd.Series[Any]) -> Column:
         column = column.dt.tz_convert("UTC")
     if column.dtype == object:
         return _from_objects(column)
+    if column.dtype == np.longdouble:
+        column = column.astype(np.float64)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
         return pl.Series("", column.to_numpy(copy=True))  # the cells wait for the commit
     return _from_arrow(column)
+
+
+def _instead(thing: object) -> str:
+    """What was passed instead of a frame, and how to make one of it."""
+    ways: dict[type, str] = {
+        pl.LazyFrame: "call its collect() first",
+        dict: "pl.DataFrame(…) makes one of it",
+        list: "pl.DataFrame(…) makes one of it",
+        xr.Dataset: "update_from_ds and merge_ds take one",
+    }
+    way = next((text for kind, text in ways.items() if isinstance(thing, kind)), None)
+    return f"not {type(thing).__name__}" + (f": {way}" if way else "")
 
 
 def _from_objects(column: pd.Series[Any]) -> Column:
