@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.zarr_fuse.older_stores import new_generation, older_generation
 from tests.zarr_fuse.rivers import RIVERS
 
 BOTH_FORMATS = ("test_merge", "test_store")  # modules whose tests hold for a store of either format
@@ -23,3 +24,13 @@ def survey(request, monkeypatch):
 def url(tmp_path):
     """Where a store in a folder may be made."""
     return str(tmp_path / "river.zarr")
+
+
+@pytest.fixture
+def new_store(tmp_path):
+    return new_generation(tmp_path / "river.zarr")
+
+
+@pytest.fixture
+def old_store(tmp_path):
+    return older_generation(tmp_path / "river.zarr")
