@@ -41,7 +41,7 @@ def test_pandas_column_of_a_rare_type_holds_the_same_numbers(node, level):
 def test_labels_in_the_index_of_a_pandas_frame_are_pointed_out(node):
     with pytest.raises(UpdateRefusedError) as refused:
         node.update(pd.DataFrame(COLUMNS).set_index(["t", "site"]))
-    assert refused.value.problems == [
+    assert list(refused.value.problems) == [
         "t: the frame has no column 't', it is in the index: reset_index() makes it a column",
         "site: the frame has no column 'site', it is in the index: reset_index() makes it a column",
     ]
