@@ -51,7 +51,7 @@ def test_folders_support_the_same_pythons_as_the_root(folder: str) -> None:
 
 
 def test_every_package_of_the_tree_is_installed_by_the_root() -> None:
-    files = [*ROOT.glob("packages/**/__init__.py"), *ROOT.glob("services/**/__init__.py")]
+    files = [*ROOT.glob("packages/*/**/*.py"), *ROOT.glob("services/*/**/*.py")]
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in files}
     imported_as = {re.sub(r"^packages\.zarr_fuse", "zarr_fuse", name) for name in found}
     assert set(project()["tool"]["setuptools"]["packages"]) == imported_as

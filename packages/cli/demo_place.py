@@ -110,7 +110,9 @@ class DemoPlace:
 
 
 def open_place(folder: Path, ingress_port: int, airflow_port: int) -> DemoPlace:
-    """Create the folder of a demo, or take it up again; DemoError when a port is taken."""
+    """Create or take up the folder of a demo; DemoError outside of a clone, or when a port is taken."""
+    if not (PROJECT_FOLDER / "inputs").is_dir():
+        raise DemoError("its sample data are in a clone of the project, not in what is installed from it")
     for port, owner, option in (
         (ingress_port, "the ingress", "--port"),
         (airflow_port, "Airflow", "--airflow-port"),
