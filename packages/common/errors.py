@@ -3,7 +3,7 @@
     IngressError
     ├── ConfigurationError                     ValueError         .problems
     ├── NodePathError                          ValueError
-    ├── PayloadError                           ValueError         .line, .column, .hint
+    ├── PayloadError                           ValueError         .line, .column, .hint, .row, .name
     │   ├── EmptyPayloadError
     │   └── PayloadTooLargeError
     ├── UnsupportedTypeError                   ValueError
@@ -57,17 +57,29 @@ class NodePathError(IngressError, ValueError):
 
 
 class PayloadError(IngressError, ValueError):
-    """A payload is not what its type says; `line` and `column` count from 1, `hint` says what may help."""
+    """A payload is not what its type says; `hint` says what may help.
+
+    `line` and `column` are a place in the text, from 1; `row` is a data row, from 0, `name` that of a column.
+    """
 
     kind = "payload"
 
     def __init__(
-        self, message: str, line: int | None = None, column: int | None = None, hint: str | None = None
+        self,
+        message: str,
+        line: int | None = None,
+        column: int | None = None,
+        hint: str | None = None,
+        *,
+        row: int | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__(message, line, column, hint)
         self.line = line
         self.column = column
         self.hint = hint
+        self.row = row
+        self.name = name
 
     def __str__(self) -> str:
         places = [("line", self.line), ("column", self.column)]

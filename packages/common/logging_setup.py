@@ -10,7 +10,7 @@ from typing import Literal, TextIO
 
 import structlog
 from structlog.contextvars import bound_contextvars, merge_contextvars
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 LogFormat = Literal["text", "json"]
 
@@ -19,11 +19,19 @@ OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "apscheduler")
 
 CHATTY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "botocore": logging.WARNING}
 
+
+def _without_colours(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Uvicorn says some of its lines twice, the second time in colours."""
+    event.pop("color_message", None)
+    return event
+
+
 SHARED: tuple[Processor, ...] = (
     merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.ExtraAdder(),
+    _without_colours,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 )

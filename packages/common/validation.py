@@ -108,7 +108,7 @@ def _columns(records: Json, first_row: int) -> dict[str, list[Any]]:
         raise PayloadError("the JSON is no table: neither records nor columns", hint=NESTED_HINT)
     for row, record in enumerate(records, first_row):
         if not isinstance(record, dict):
-            raise PayloadError(f"row {row} of the JSON is no record", hint=NESTED_HINT)
+            raise PayloadError(f"row {row} of the JSON is no record", hint=NESTED_HINT, row=row)
     names = dict.fromkeys(name for record in records for name in record)
     return {name: [record.get(name) for record in records] for name in names}
 
@@ -116,7 +116,8 @@ def _columns(records: Json, first_row: int) -> dict[str, list[Any]]:
 def _series(name: str, values: Sequence[Any], first_row: int) -> pl.Series:
     for row, value in enumerate(values, first_row):
         if isinstance(value, list | dict):
-            raise PayloadError(f"row {row}, column {name!r} holds a {_shape(value)}", hint=NESTED_HINT)
+            message = f"row {row}, column {name!r} holds a {_shape(value)}"
+            raise PayloadError(message, hint=NESTED_HINT, row=row, name=name)
     kinds = {type(value) for value in values if value is not None}
     limit = 2**53 if float in kinds else 2**63
     if kinds <= {bool} or (kinds <= {int, float} and _fits(values, limit)):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from packages.common.errors import IngressError, StorageAccessError
+from packages.common.errors import IngressError, PayloadError, StorageAccessError
 from packages.common.models.metadata_model import ItemError
 from zarr_fuse.errors import (
     AccessDeniedError,
@@ -94,14 +94,21 @@ def item_error(error: BaseException) -> ItemError:
     """The reason that is stored with an item, with the first place at fault if the error names one."""
     kind = getattr(error, "kind", None)
     text = str(error) if kind else f"{type(error).__name__}: {error}"
-    first = _first_finding(error)
+    row, column, value = _first_place(error)
     return ItemError(
         kind=kind or "unexpected",
         message=text if len(text) <= REASON_LIMIT else f"{text[:REASON_LIMIT]}…",
-        row=first.row if first else None,
-        column=first.column if first else None,
-        value=first.value if first else None,
+        row=row,
+        column=column,
+        value=value,
     )
+
+
+def _first_place(error: BaseException) -> tuple[int | None, str | None, str | None]:
+    if isinstance(error, PayloadError):
+        return error.row, error.name, None
+    first = _first_finding(error)
+    return (first.row, first.column, first.value) if first else (None, None, None)
 
 
 def _first_finding(error: BaseException) -> RejectedRow | None:

@@ -6,6 +6,7 @@ Exit codes: 0 after a stop by signal, 1 when the port cannot be had, 2 when the 
 from __future__ import annotations
 
 import ctypes
+import errno
 import signal
 import socket
 import sys
@@ -57,7 +58,8 @@ def serve(app: FastAPI, settings: Settings) -> int:
     try:
         listener = _listen(settings.host, settings.port)
     except OSError as error:
-        sys.stderr.write(f"error: cannot listen on {settings.host}:{settings.port}: {error.strerror}\n")
+        reason = (error.strerror or "").partition(" (")[0]
+        sys.stderr.write(f"error: cannot listen on {settings.host}:{settings.port}: {reason}{_hint(error)}\n")
         return EXIT_NO_PORT
     host, port = listener.getsockname()[:2]
     log.info("listening", url=f"http://{host}:{port}")
@@ -84,6 +86,10 @@ def server_config(app: FastAPI) -> uvicorn.Config:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _hint(error: OSError) -> str:
+    return "; PORT chooses another port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else ""
 
 
 def _already_stopping(_number: int, _frame: FrameType | None) -> None:

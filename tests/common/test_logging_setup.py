@@ -28,7 +28,9 @@ def lines(fmt, act, level="INFO") -> list[str]:
 
 def talk():
     structlog.get_logger("ingress").info("stored", rows=3)
-    logging.getLogger("uvicorn.error").info("listening on %s", "127.0.0.1")
+    logging.getLogger("uvicorn.error").info(
+        "listening on %s", "127.0.0.1", extra={"color_message": "\x1b[1m"}
+    )
     logging.getLogger("apscheduler.scheduler").warning("late")
     logging.getLogger("ingress").debug("unheard")
 
@@ -38,6 +40,7 @@ def test_json_lines_look_the_same_whoever_writes_them():
     assert [line["event"] for line in written] == ["stored", "listening on 127.0.0.1", "late"]
     assert [line["level"] for line in written] == ["info", "info", "warning"]
     assert [line["logger"] for line in written] == ["ingress", "uvicorn.error", "apscheduler.scheduler"]
+    assert not any("color_message" in line for line in written)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"]) for line in written)
     assert written[0]["rows"] == 3
 

@@ -297,6 +297,16 @@ def test_json_that_is_no_table_says_why(value, said):
         frame_from_json(value)
 
 
+@pytest.mark.parametrize(
+    ("value", "row", "name"),
+    [([{"a": 1}, 2], 8, None), ([{"a": 1}, {"a": [2]}], 8, "a"), (7, None, None)],
+)
+def test_the_row_and_column_at_fault_are_facts_of_the_error(value, row, name):
+    with pytest.raises(PayloadError) as raised:
+        frame_from_json(value, first_row=7)
+    assert (raised.value.row, raised.value.name) == (row, name)
+
+
 scalars = (
     st.none()
     | st.booleans()

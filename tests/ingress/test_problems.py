@@ -80,7 +80,9 @@ def test_every_path_answers_a_wrong_method_with_405(service: Service) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/v1/nowhere", "/api/v1/weatherx", "/favicon.ico", "/%00"])
 def test_unknown_routes_are_404(service: Service, path: str) -> None:
-    assert assert_is_problem(service.client.get(path), 404)["code"] == "no_such_route"
+    problem = assert_is_problem(service.client.get(path), 404)
+    assert problem["code"] == "no_such_route"
+    assert "/docs" in problem["detail"]
     assert assert_is_problem(service.post(path), 404)["code"] == "no_such_route"
 
 
@@ -146,6 +148,13 @@ def test_every_error_of_the_door_has_an_answer() -> None:
         assert problems.answer_for(kind("x")) is not problems.INTERNAL, kind
     kinds = [kind.kind for kind in known | set(problems.ANSWERS)]
     assert len(kinds) == len(set(kinds))
+
+
+def test_row_and_column_of_a_payload_error_are_listed() -> None:
+    error = common_errors.PayloadError("a list", row=7, name="level")
+    (listed,) = problems.problem_of(error, "/").errors
+    assert (listed.row, listed.column, listed.message) == (7, "level", "a list")
+    assert problems.problem_of(common_errors.PayloadError("no JSON"), "/").errors == []
 
 
 def test_the_closest_class_decides() -> None:

@@ -137,7 +137,8 @@ def test_a_taken_port_is_named(prepared: pytest.MonkeyPatch, capsys: pytest.Capt
         port = taken.getsockname()[1]
         prepared.setenv("PORT", str(port))
         assert service_main.main() == 1
-    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in capsys.readouterr().err
+    expected = f"cannot listen on 127.0.0.1:{port}: Address already in use; PORT chooses another port\n"
+    assert expected in capsys.readouterr().err
 
 
 def test_everything_wrong_is_said_at_once(

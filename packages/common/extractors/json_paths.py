@@ -62,10 +62,11 @@ def extracted(
     found = _whole_columns(value, columns) if rows is None else _row_by_row(value, rows, columns)
     height = max(map(len, found.values()), default=0)
     for column, path in document.items():
-        found[column] = [_one(compiled(path), value, f"column {column!r}")] * height
+        found[column] = [_one(compiled(path), value, column)] * height
     for column, name in dataframe.items():
         if dataframe_row is None or name not in dataframe_row:
-            raise PayloadError(f"column {column!r}: the item has no locations row with a {name!r}")
+            message = f"column {column!r}: the item has no locations row with a {name!r}"
+            raise PayloadError(message, name=column)
         found[column] = [dataframe_row[name]] * height
     return frame_from_json(found)
 
@@ -82,11 +83,10 @@ def _column(name: str, path: JSONPath, records: list[Any]) -> list[Any]:
     if keys is not None:
         values = [_followed(record, keys) for record in records]
     else:
-        values = [_single(path, record, f"row {row}, column {name!r}") for row, record in enumerate(records)]
+        values = [_single(path, record, name, row) for row, record in enumerate(records)]
     if all(value is NO_VALUE for value in values):
-        raise PayloadError(
-            f"column {name!r}: the path {path} finds nothing in any of {counted(len(records), 'row')}"
-        )
+        message = f"column {name!r}: the path {path} finds nothing in any of {counted(len(records), 'row')}"
+        raise PayloadError(message, name=name)
     return [None if value is NO_VALUE else value for value in values]
 
 
@@ -94,24 +94,27 @@ def _whole_columns(value: Json, columns: Mapping[str, str]) -> Columns:
     found = {name: _found(compiled(path), value) for name, path in columns.items()}
     empty = next((name for name, values in found.items() if not values), None)
     if empty is not None:
-        raise PayloadError(f"column {empty!r}: the path {columns[empty]} finds nothing in the JSON")
+        message = f"column {empty!r}: the path {columns[empty]} finds nothing in the JSON"
+        raise PayloadError(message, name=empty)
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
         raise PayloadError(f"the columns of the JSON differ in length: {lengths}")
     return found
 
 
-def _one(path: JSONPath, value: Json, place: str) -> Any:  # noqa: ANN401 - a JSON value
-    found = _single(path, value, place)
+def _one(path: JSONPath, value: Json, column: str) -> Any:  # noqa: ANN401 - a JSON value
+    found = _single(path, value, column)
     if found is NO_VALUE:
-        raise PayloadError(f"{place}: the path {path} finds nothing in the JSON")
+        raise PayloadError(f"column {column!r}: the path {path} finds nothing in the JSON", name=column)
     return found
 
 
-def _single(path: JSONPath, value: Json, place: str) -> Any:  # noqa: ANN401 - a JSON value
+def _single(path: JSONPath, value: Json, column: str, row: int | None = None) -> Any:  # noqa: ANN401
     found = _found(path, value)
     if len(found) > 1:
-        raise PayloadError(f"{place}: the path {path} finds {len(found)} values, and a cell takes one")
+        place = f"column {column!r}" if row is None else f"row {row}, column {column!r}"
+        message = f"{place}: the path {path} finds {len(found)} values, and a cell takes one"
+        raise PayloadError(message, row=row, name=column)
     return found[0] if found else NO_VALUE
 
 

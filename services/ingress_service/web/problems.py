@@ -73,6 +73,7 @@ FRAMEWORK = (
     (405, "method_not_allowed", "This route does not take this method"),
     (422, "parameter_invalid", "A parameter is not valid"),
 )
+ROUTES_HINT = "/docs lists those of the configuration with which the service was started"
 
 
 def answer_for(error: BaseException) -> Answer:
@@ -137,7 +138,8 @@ def respond_to_framework(error: StarletteHTTPException, request: Request) -> JSO
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
     request.state.code = code
-    problem = build(error.status_code, code, title, f"{title}.", instance_of(request))
+    detail = f"{title}; {ROUTES_HINT}." if error.status_code == HTTPStatus.NOT_FOUND else f"{title}."
+    problem = build(error.status_code, code, title, detail, instance_of(request))
     return respond(problem, headers)
 
 
@@ -166,6 +168,6 @@ def _rows(error: BaseException) -> list[RowProblem]:
     listed = getattr(error, "errors", None)
     if isinstance(listed, list):
         return [RowProblem.model_validate(row) for row in listed]
-    if isinstance(error, common.PayloadError) and error.line is not None:
-        return [RowProblem(message=str(error))]
+    if isinstance(error, common.PayloadError) and (error.line, error.row, error.name) != (None,) * 3:
+        return [RowProblem(row=error.row, column=error.name, message=str(error))]
     return []

@@ -88,8 +88,10 @@ def test_locations_row_of_a_scrape_fills_columns() -> None:
     ],
 )
 def test_what_does_not_fit_is_named_with_column_and_row(extraction: dict[str, object], reason: str) -> None:
-    with pytest.raises(PayloadError, match=reason):
+    with pytest.raises(PayloadError, match=reason) as raised:
         table(LOGGER, **extraction)
+    assert ("column '" in str(raised.value)) == (raised.value.name is not None)
+    assert ("row 0, " in str(raised.value)) == (raised.value.row == 0)
 
 
 def test_payload_that_is_no_json_says_so() -> None:
