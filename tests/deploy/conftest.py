@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.chart import ROOT
+from tests.deploy.compose import System, system
 from tests.rigs.base_images import make_base_images
 from tests.rigs.debian import RigUnavailableError
 from tests.rigs.docker_engine import DockerEngine, running_engine
@@ -41,7 +42,7 @@ def engine() -> Iterator[DockerEngine]:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what is shipped, as a clone would have it."""
     folder = tmp_path_factory.mktemp("clone")
-    leavings = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    leavings = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache")
     for name in SHIPPED:
         source = ROOT / name
         if source.is_dir():
@@ -59,3 +60,17 @@ def images(engine: DockerEngine, tree: Path) -> dict[str, str]:
         file = tree / "oci" / f"{name}.Containerfile"
         engine.docker("build", "--quiet", "--file", file, "--tag", tag, tree)
     return names
+
+
+@pytest.fixture(scope="session")
+def bundled(
+    engine: DockerEngine, tree: Path, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """The system with everything in it, up and well."""
+    folder = shutil.copytree(tree, tmp_path_factory.mktemp("bundled") / "clone")
+    bundled = system(engine, folder, images)
+    try:
+        bundled.up()
+        yield bundled
+    finally:
+        bundled.compose("down", "--volumes", "--timeout", "20", check=False)

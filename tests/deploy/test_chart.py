@@ -11,6 +11,7 @@ import yaml
 
 from packages.common.models.user_model import parse_users
 from packages.common.settings import Settings
+from services.ingress_service.main import DRAIN_S
 from tests.deploy.chart import (
     CASES,
     CHART,
@@ -18,6 +19,7 @@ from tests.deploy.chart import (
     at,
     containers,
     find,
+    manifests,
     merged,
     pods,
     render,
@@ -174,7 +176,10 @@ def test_a_changed_setting_rolls_the_pods() -> None:
         text = render(values)["zarr-fuse-ingress/templates/ingress-service/deployment.yaml"]
         return yaml.safe_load(text)["spec"]["template"]["metadata"]["annotations"]["checksum/values"]
 
-    assert checksum(STORE) != checksum(merged(STORE, at("settings.MAX_ATTEMPTS", 3)))
+    changes = [at("settings.MAX_ATTEMPTS", 3), at("extractorService.airflow.parallelism", 3)]
+    changes += [at("inputs.files", {"configuration.yaml": ""}), at("global.s3.region", "eu-central-1")]
+    sums = {checksum(merged(STORE, change)) for change in ({}, *changes)}
+    assert len(sums) == 1 + len(changes)
 
 
 def test_a_changed_image_gets_a_migration_of_its_own() -> None:
@@ -185,6 +190,57 @@ def test_a_changed_image_gets_a_migration_of_its_own() -> None:
 
     assert name(STORE) == name(STORE)
     assert name(STORE) != name(merged(STORE, at("extractorService.image.tag", "2")))
+
+
+def test_a_migration_whose_pod_changes_gets_another_name() -> None:
+    def job(values: dict) -> dict:
+        return yaml.safe_load(render(values)["zarr-fuse-ingress/templates/airflow/migration.yaml"])
+
+    base = job(STORE)
+    for change in (at("env", [{"name": "A", "value": "b"}]), at("envFrom", [{"secretRef": {"name": "a"}}])):
+        changed = job(merged(STORE, change))
+        assert changed["spec"] != base["spec"]
+        assert changed["metadata"]["name"] != base["metadata"]["name"]
+
+
+@pytest.mark.parametrize("case", ["scaled", "kubernetes-executor"])
+def test_variables_of_both_services_reach_every_pod_that_reads_the_configuration(case: str) -> None:
+    values = merged(values_of(case), {"env": [{"name": "TOKEN", "value": "t"}]})
+    values = merged(values, {"envFrom": [{"secretRef": {"name": "variables"}}]})
+    found = manifests(text for name, text in render(values).items() if not name.endswith("NOTES.txt"))
+    running = [one for manifest in found for pod in pods(manifest) for one in containers(pod)]
+    asked = [one for one in running if one["name"] not in {"postgres", "smoke"}]
+    assert {"ingress", "scheduler", "migrate", "clean"} <= {one["name"] for one in asked}
+    assert case == "scaled" or "base" in {one["name"] for one in asked}
+    for one in asked:
+        assert {"name": "TOKEN", "value": "t"} in one["env"], one["name"]
+        assert {"secretRef": {"name": "variables"}} in one["envFrom"], one["name"]
+
+
+def test_a_spool_belongs_to_one_pod_at_a_time() -> None:
+    spool = {"SPOOL_DIR": "/spool"}
+    mounts = {"extraVolumeMounts": [{"name": "spool", "mountPath": "/spool"}]}
+    volumes = {"extraVolumes": [{"name": "spool", "persistentVolumeClaim": {"claimName": "spool"}}]}
+    one = merged(STORE, {"ingressService": {"replicas": 1, "settings": spool, **mounts, **volumes}})
+    text = render(one)["zarr-fuse-ingress/templates/ingress-service/deployment.yaml"]
+    assert yaml.safe_load(text)["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_pods_that_stop_get_the_time_their_requests_may_take() -> None:
+    (pod,) = pods(find("default", "Deployment", "ingress"))
+    (container,) = pod["containers"]
+    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert waits + DRAIN_S < pod["terminationGracePeriodSeconds"]
+
+
+def test_policies_let_mail_and_the_broker_through() -> None:
+    egress = find("default", "NetworkPolicy", "ingress")["spec"]["egress"]
+    assert {465, 587, 443} <= {port["port"] for rule in egress for port in rule["ports"] if "port" in port}
+    values = merged(
+        values_of("celery-executor"), at("extractorService.airflow.broker.url", "redis://r:7000/0")
+    )
+    text = render(values)["zarr-fuse-ingress/templates/common/networkpolicies.yaml"]
+    assert "{port: 7000}" in text
 
 
 def test_password_of_the_database_is_encoded_in_its_address() -> None:

@@ -52,6 +52,9 @@ REFUSED = {
     ),
     "lets no node ever be drained": merged(STORE, at("ingressService.podDisruptionBudget.minAvailable", 2)),
     "SPOOL_DIR=/spool holds acknowledged uploads": merged(
+        STORE, at("ingressService", {"replicas": 1, "settings": {"SPOOL_DIR": "/spool"}})
+    ),
+    "SPOOL_DIR=/spool belongs to one process": merged(
         STORE, at("ingressService.settings.SPOOL_DIR", "/spool")
     ),
     "existingSecret and users exclude each other": merged(

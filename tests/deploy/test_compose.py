@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.deploy.compose import System, system
 from tests.rigs.docker_engine import DockerEngine
 from tests.rigs.ports import free_port
 
@@ -28,78 +23,6 @@ SERVICES = {
     "airflow-dag-processor",
     "airflow-cleaner",
 }
-
-
-@dataclass
-class System:
-    """The system of one folder, brought up by Compose."""
-
-    engine: DockerEngine
-    folder: Path
-    settings: dict[str, str]
-
-    def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        files = ("--project-directory", str(self.folder), "--file", str(self.folder / "docker-compose.yaml"))
-        return self.engine.run("docker-compose", *files, *arguments, check=check, **self.settings)
-
-    def up(self) -> None:
-        self.compose("up", "--detach", "--wait")
-
-    def states(self) -> dict[str, tuple[str, str]]:
-        lines = self.compose("ps", "--all", "--format", "json").stdout.splitlines()
-        return {one["Service"]: (one["State"], one["Health"]) for one in map(json.loads, lines)}
-
-    def smoke(self) -> str:
-        return self.compose("run", "--rm", "smoke").stdout
-
-    def processed(self) -> set[str]:
-        user = json.loads(environment(self.folder / ".env")["BASIC_AUTH_USERS_JSON"].strip("'"))["admin"]
-        answer = httpx.get(
-            f"http://127.0.0.1:{self.settings['INGRESS_PORT']}/api/v1/items",
-            params={"state": "processed", "limit": 100},
-            auth=("admin", user["password"]),
-            timeout=30,
-            trust_env=False,
-        )
-        return {item["item_id"] for item in answer.raise_for_status().json()["items"]}
-
-    def kill(self, service: str) -> None:
-        """Let the kernel kill a service; `docker kill` would count as a stop that was meant."""
-        name = self.compose("ps", "--quiet", service).stdout.strip()
-        os.kill(int(self.engine.docker("inspect", "--format", "{{.State.Pid}}", name)), signal.SIGKILL)
-
-
-def environment(path: Path) -> dict[str, str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
-
-
-def system(engine: DockerEngine, folder: Path, images: dict[str, str], name: str) -> System:
-    subprocess.run([sys.executable, "tools/compose_env.py"], cwd=folder, check=True, capture_output=True)
-    return System(
-        engine,
-        folder,
-        {
-            "COMPOSE_PROJECT_NAME": name,
-            "INGRESS_IMAGE": images["ingress"],
-            "EXTRACTOR_IMAGE": images["extractor"],
-            "S3_IMAGE": images["s3"],
-            **{place: str(free_port()) for place in ("INGRESS_PORT", "AIRFLOW_PORT", "S3_PORT")},
-        },
-    )
-
-
-@pytest.fixture(scope="module")
-def bundled(
-    engine: DockerEngine, tree: Path, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
-    folder = shutil.copytree(tree, tmp_path_factory.mktemp("bundled") / "clone")
-    bundled = system(engine, folder, images, "bundled")
-    try:
-        bundled.up()
-        yield bundled
-    finally:
-        bundled.compose("down", "--volumes", "--timeout", "20", check=False)
 
 
 def test_everything_is_well_after_up(bundled: System) -> None:
@@ -151,18 +74,26 @@ def test_data_outlives_down_and_up(bundled: System) -> None:
     assert bundled.processed() == before
 
 
-def test_data_comes_back_from_its_backup(bundled: System, tmp_path: Path) -> None:
-    before, volume, archive = bundled.processed(), "bundled_s3-data", ("--file", "/backup/s3-data.tar.gz")
-    options = ("--gzip", "--sparse", "--numeric-owner", *archive, "--directory", "/data")
-    base = ("run", "--rm", f"--volume={volume}:/data", f"--volume={tmp_path}:/backup", "debian:trixie-slim")
-    bundled.compose("stop", "--timeout", "60")
-    bundled.engine.docker(*base, "tar", "--create", *options, ".")
-    bundled.compose("down", "--volumes")
-    bundled.compose("create", "s3")
-    bundled.engine.docker(*base, "tar", "--extract", *options)
+def test_both_services_get_the_variables_that_the_configuration_names(bundled: System) -> None:
+    (bundled.folder / "services.env").write_text("STATIONS_TOKEN='a$b c'\nEXTRACTOR_TIMEOUT_S=61\n")
     bundled.up()
-    assert before
-    assert bundled.processed() == before
+    for service in ("ingress", "airflow-scheduler"):
+        show = "import os; print(os.environ['STATIONS_TOKEN'], os.environ['EXTRACTOR_TIMEOUT_S'])"
+        said = bundled.compose("exec", "--no-TTY", service, "python", "-c", show).stdout
+        assert said == "a$b c 61\n"
+
+
+def test_uploads_are_taken_into_the_spool_while_the_storage_is_away(bundled: System) -> None:
+    with (bundled.folder / ".env").open("a") as file:
+        file.write("SPOOL_DIR=/spool\n")
+    bundled.up()
+    bundled.compose("stop", "s3")
+    item_id = bundled.upload("weather", bundled.folder / "inputs/samples/weather/01_days_from_01.csv")
+    bundled.up()
+    deadline = time.monotonic() + 180
+    while item_id not in bundled.processed():
+        assert time.monotonic() < deadline
+        time.sleep(1)
 
 
 def test_own_s3_takes_the_place_of_the_bundled_one(
@@ -177,7 +108,7 @@ def test_own_s3_takes_the_place_of_the_bundled_one(
         "S3_STORE_URL=s3://mine/site/store.zarr\n",
         encoding="utf-8",
     )
-    own = system(engine, folder, images, "own")
+    own = system(engine, folder, images, COMPOSE_PROJECT_NAME="own")
     try:
         own.up()
         assert "s3" not in own.states()

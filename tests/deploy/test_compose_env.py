@@ -98,3 +98,10 @@ def test_compose_holds_no_secret() -> None:
             if re.search(r"PASSWORD|SECRET|_KEY|USERS", name):
                 assert re.fullmatch(r"\$\{\w+:(\?run make compose-env|-)\}", value), name
     assert json.dumps(COMPOSE).count("change-me") == 0
+
+
+def test_variables_of_the_configuration_come_from_a_file_that_both_services_read() -> None:
+    for name, service in yaml.safe_load(COMPOSE)["services"].items():
+        reads = name in {"ingress", "prepare", "smoke"} or name.startswith("airflow-")
+        file = {"path": "${VARIABLES_FILE:-./services.env}", "required": False}
+        assert service.get("env_file") == ([file] if reads else None), name

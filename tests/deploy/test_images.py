@@ -53,11 +53,16 @@ def test_image_says_what_it_is_and_runs_as_nobody(
 
 
 @pytest.mark.parametrize("name", PYTHON_IMAGES)
-def test_environment_holds_no_build_tool(engine: DockerEngine, images: dict[str, str], name: str) -> None:
+def test_environment_holds_no_build_tool_and_no_cache(
+    engine: DockerEngine, images: dict[str, str], name: str
+) -> None:
     listed = inside(engine, images[name], "ls", "/opt/venv/bin").split()
     compilers = inside(engine, images[name], "sh", "-c", f"command -v {' '.join(BUILD_TOOLS[:4])} || true")
+    leavings = inside(
+        engine, images[name], "sh", "-c", "ls -d /uv-cache /tools $HOME/.cache 2>/dev/null || true"
+    )
     assert set(BUILD_TOOLS) & set(listed) == set()
-    assert compilers == ""
+    assert (compilers, leavings) == ("", "")
 
 
 def test_ingress_image_holds_neither_airflow_nor_the_tools_of_developers(

@@ -8,6 +8,7 @@ export, and stays until Ctrl-C. What it unpacks and builds is kept in `DEPLOY_RI
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -61,6 +62,7 @@ class DockerEngine:
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
         self._run_folder.mkdir(parents=True, exist_ok=True)
+        self._let_docker_find_compose()
         self._forwarding = FORWARDING.read_text()
         programs = self.folder / "root" / "usr"
         with (self._run_folder / "dockerd.log").open("wb") as log:
@@ -85,6 +87,12 @@ class DockerEngine:
                 stderr=subprocess.STDOUT,
             )
         self._await_answer()
+
+    def _let_docker_find_compose(self) -> None:
+        plugins = self.folder / "root" / "usr" / "libexec" / "docker" / "cli-plugins"
+        (self.folder / "client").mkdir(exist_ok=True)
+        configuration = {"cliPluginsExtraDirs": [str(plugins)]}
+        (self.folder / "client" / "config.json").write_text(json.dumps(configuration))
 
     def run(self, *command: str | Path, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command against the engine; a failure shows the end of its output."""
@@ -171,7 +179,7 @@ def main() -> int:
     try:
         with running_engine() as engine, contextlib.suppress(KeyboardInterrupt):
             make_base_images(engine)
-            shown = ("DOCKER_HOST", "DOCKER_BUILDKIT", "PATH")
+            shown = ("DOCKER_HOST", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "PATH")
             exports = " ".join(f"{name}={engine.environment[name]}" for name in shown)
             sys.stdout.write(f"export {exports}\n")
             sys.stdout.flush()

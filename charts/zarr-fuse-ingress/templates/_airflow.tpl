@@ -46,6 +46,11 @@ http://127.0.0.1:8080/execution/
 {{- default (printf "%s-broker" (include "zfi.fullname" .)) .Values.extractorService.airflow.broker.existingSecret -}}
 {{- end -}}
 
+{{- define "zfi.brokerPort" -}}
+{{- $port := regexFind ":[0-9]+$" (urlParse .Values.extractorService.airflow.broker.url).host -}}
+{{- default "6379" (trimPrefix ":" $port) -}}
+{{- end -}}
+
 {{- define "zfi.airflowEnv" -}}
 {{- $secret := include "zfi.airflowSecret" . -}}
 {{- $airflow := .Values.extractorService.airflow -}}
@@ -67,7 +72,7 @@ http://127.0.0.1:8080/execution/
 - name: AIRFLOW_CONN_INGRESS_LOGS
   value: {{ include "zfi.logsConnection" . | quote }}
 {{- end }}
-{{- with .Values.extractorService.env }}
+{{- with concat .Values.env .Values.extractorService.env }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -87,7 +92,7 @@ http://127.0.0.1:8080/execution/
 {{- define "zfi.airflowEnvFrom" -}}
 - configMapRef: {name: {{ include "zfi.fullname" . }}-settings}
 - configMapRef: {name: {{ include "zfi.fullname" . }}-airflow}
-{{- with .Values.extractorService.envFrom }}
+{{- with concat .Values.envFrom .Values.extractorService.envFrom }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}

@@ -97,10 +97,16 @@ imagePullSecrets:
 {{- . | replace "/" "__" -}}
 {{- end -}}
 
+{{/* The folder that keeps uploads while the storage is away, if one is set. */}}
+{{- define "zfi.spool" -}}
+{{- coalesce (index .Values.ingressService.settings "SPOOL_DIR") (index .Values.settings "SPOOL_DIR") | default "" -}}
+{{- end -}}
+
 {{/* Rolls the pods when what they read has changed; generated secrets stay out, they never change. */}}
 {{- define "zfi.checksum" -}}
 {{- $airflow := .Values.extractorService.airflow -}}
-{{- list .Values.global .Values.settings .Values.inputs .Values.ingressService.settings .Values.ingressService.auth .Values.extractorService.settings $airflow.secrets $airflow.broker $airflow.config $airflow.remoteLogs $airflow.executor $airflow.sweepCron $airflow.housekeepingCron .Values.extractorService.postgres.password .Values.ingress.hosts | toJson | sha256sum -}}
+{{- $maps := list (include (print .Template.BasePath "/common/settings.yaml") .) (include (print .Template.BasePath "/airflow/configmap.yaml") .) (include (print .Template.BasePath "/airflow/kubernetes-executor.yaml") .) -}}
+{{- list $maps .Values.inputs .Values.global.s3.secrets .Values.ingressService.auth $airflow.secrets $airflow.broker .Values.extractorService.postgres.password | toJson | sha256sum -}}
 {{- end -}}
 
 {{/* Large numbers come out of YAML as floats; 1.073741824e+09 is not what a setting wants. */}}

@@ -80,8 +80,11 @@
 {{- if and $service.podDisruptionBudget.enabled (gt $replicas 1) (ge (int $service.podDisruptionBudget.minAvailable) $replicas) -}}
 {{- fail (printf "ingressService.podDisruptionBudget.minAvailable=%d with %d replicas lets no node ever be drained; lower it" (int $service.podDisruptionBudget.minAvailable) $replicas) -}}
 {{- end -}}
-{{- $spool := default (index .Values.settings "SPOOL_DIR") (index $service.settings "SPOOL_DIR") -}}
-{{- if $spool -}}
+{{- with include "zfi.spool" . -}}
+{{- $spool := . -}}
+{{- if or $service.autoscaling.enabled (gt (int $service.replicas) 1) -}}
+{{- fail (printf "SPOOL_DIR=%s belongs to one process: set ingressService.replicas to 1 and leave autoscaling off, or do without it" $spool) -}}
+{{- end -}}
 {{- $place := dict "mounted" false -}}
 {{- range $mount := $service.extraVolumeMounts -}}
 {{- if hasPrefix $mount.mountPath $spool }}{{- $_ := set $place "mounted" true -}}{{- end -}}

@@ -1,0 +1,117 @@
+"""The commands of the how-to pages, run as they stand there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.compose import System, environment
+from tests.rigs.debian import RigUnavailableError, unpacked
+from tests.rigs.docker_engine import FOLDER, DockerEngine
+from tests.rigs.registry import running_registry
+
+pytestmark = pytest.mark.deploy
+BACKUP, ROTATION, UPGRADE = "back-up-and-restore.md", "rotate-credentials.md", "upgrade.md"
+RUNS = "SELECT count(*) FROM dag_run WHERE run_id = 'kept'"
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """rclone and a registry of images, from Debian's packages."""
+    try:
+        return unpacked(FOLDER / "programs", {"bookworm": ("rclone", "docker-registry")}) / "usr" / "bin"
+    except RigUnavailableError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def rclone(bundled: System, programs: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment in which rclone knows the bundled S3, and a folder as the place of the copy."""
+    secrets = environment(bundled.folder / ".env")
+    measurements = {
+        "TYPE": "s3",
+        "PROVIDER": "Other",
+        "ENDPOINT": f"http://127.0.0.1:{bundled.settings['S3_PORT']}",
+        "ACCESS_KEY_ID": secrets["S3_ACCESS_KEY"],
+        "SECRET_ACCESS_KEY": secrets["S3_SECRET_KEY"],
+    }
+    return {
+        "PATH": f"{programs}{os.pathsep}{bundled.engine.environment['PATH']}",
+        "RCLONE_CONFIG": str(tmp_path / "rclone.conf"),
+        "RCLONE_CONFIG_BACKUP_TYPE": "alias",
+        "RCLONE_CONFIG_BACKUP_REMOTE": str(tmp_path / "copy"),
+        **{f"RCLONE_CONFIG_MEASUREMENTS_{key}": value for key, value in measurements.items()},
+    }
+
+
+def test_everything_comes_back_from_the_copy_of_a_bucket(bundled: System, rclone: dict[str, str]) -> None:
+    bundled.smoke()
+    before = bundled.processed()
+    bundled.paste(BACKUP, "pause")
+    bundled.paste(BACKUP, "copy", **rclone)
+    bundled.engine.run("rclone", "purge", "measurements:measurements", **rclone)
+    bundled.paste(BACKUP, "restore", **rclone)
+    bundled.paste(BACKUP, "unpause")
+    assert before
+    assert bundled.processed() == before
+    assert "xarray.Dataset" in bundled.smoke()
+
+
+def test_everything_comes_back_from_the_archive_of_the_volume(bundled: System) -> None:
+    bundled.smoke()
+    before = bundled.processed()
+    bundled.paste(BACKUP, "archive")
+    bundled.paste(BACKUP, "unpack")
+    assert before
+    assert bundled.processed() == before
+
+
+def test_history_of_airflow_comes_back_from_its_dump(bundled: System) -> None:
+    bundled.query("UPDATE dag_run SET run_id = 'kept' WHERE id = (SELECT max(id) FROM dag_run)")
+    bundled.paste(BACKUP, "dump")
+    bundled.query("UPDATE dag_run SET run_id = 'changed' WHERE run_id = 'kept'")
+    bundled.paste(BACKUP, "load")
+    assert bundled.query(RUNS) == "1"
+    assert "xarray.Dataset" in bundled.smoke()
+
+
+def test_password_of_the_database_is_exchanged(bundled: System) -> None:
+    before = environment(bundled.folder / ".env")["POSTGRES_PASSWORD"]
+    bundled.paste(ROTATION, "password")
+    assert environment(bundled.folder / ".env")["POSTGRES_PASSWORD"] != before
+    assert bundled.query("SELECT 1") == "1"
+    assert "xarray.Dataset" in bundled.smoke()
+
+
+def test_variables_of_airflow_outlive_an_exchange_of_the_key(bundled: System) -> None:
+    airflow = ("exec", "--no-TTY", "airflow-scheduler", "airflow", "variables")
+    bundled.compose(*airflow, "set", "kept", "before")
+    bundled.paste(ROTATION, "fernet")
+    assert "," not in environment(bundled.folder / ".env")["AIRFLOW__CORE__FERNET_KEY"]
+    assert bundled.compose(*airflow, "get", "kept").stdout.split()[-1] == "before"
+
+
+def test_database_goes_back_to_an_older_airflow_and_forth(bundled: System) -> None:
+    version = "SELECT version_num FROM alembic_version"
+    newest = bundled.query(version)
+    bundled.paste(UPGRADE, "downgrade")
+    older = bundled.query(version)
+    bundled.up()
+    assert older != newest
+    assert bundled.query(version) == newest
+
+
+def test_image_goes_through_a_registry(
+    engine: DockerEngine, images: dict[str, str], programs: Path, tmp_path: Path
+) -> None:
+    with running_registry(programs / "docker-registry", tmp_path) as registry:
+        name = f"{registry}/zarr-fuse-ingress:0.1.0"
+        engine.docker("tag", images["ingress"], name)
+        engine.docker("push", "--quiet", name)
+        engine.docker("rmi", name)
+        engine.docker("pull", "--quiet", name)
+        identity = ("image", "inspect", "--format", "{{.Id}}")
+        assert engine.docker(*identity, name) == engine.docker(*identity, images["ingress"])
+        engine.docker("rmi", name)
