@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -19,7 +18,7 @@ from packages.common.payloads.binary import is_binary, read_dataset
 from packages.common.quarantine import is_corrected, without_reasons
 from packages.common.settings import Settings
 from packages.common.validation import decode_payload, frame_from_json
-from services.extractor_service.errors import NotTabularError
+from services.extractor_service.errors import NotTabularError, TreatmentError
 from services.extractor_service.items import Content, Extracted, Verdict, failure
 from services.extractor_service.treatments import Treatments
 
@@ -38,11 +37,6 @@ def means_of(settings: Settings) -> Iterator[Means]:
     """The means of one sweep; its extractors' processes end with it."""
     with ExtractorRunner(settings.config_path.parent) as runner:
         yield Means(runner, Treatments(settings))
-
-
-def extract(means: Means, contents: Iterable[Content | Verdict]) -> Iterator[Extracted | Verdict]:
-    """Turn each content into rows; verdicts pass through, and an item that yields no rows gets its own."""
-    return map(partial(extract_item, means), contents)  # which keeps no payload
 
 
 def extract_item(means: Means, content: Content | Verdict) -> Extracted | Verdict:
@@ -83,6 +77,14 @@ def rows_of(means: Means, metadata: ItemMetadata, payload: bytes) -> Frame:
     if treatment.extract is not None:
         return treatment.extract.frame(payload, metadata.content_type, metadata.dataframe_row)
     return table(metadata, payload)
+
+
+def is_table(means: Means, metadata: ItemMetadata) -> bool:
+    """Whether nothing has to be done to make a table of an item's payload but to read it."""
+    try:
+        return not metadata.extract_fn and means.treatments.treatment(metadata.endpoint_name).extract is None
+    except TreatmentError:
+        return False
 
 
 def table(metadata: ItemMetadata, payload: bytes) -> Frame:

@@ -13,7 +13,8 @@ import structlog
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.extractor_service.errors import is_deliberate
-from services.extractor_service.extract import Means, extract, means_of
+from services.extractor_service.extract import Means, means_of
+from services.extractor_service.extraction import extract
 from services.extractor_service.items import Group, PlannedItem, Verdict, VerdictKind, failure
 from services.extractor_service.merge import batches, merge
 from services.extractor_service.outcomes import Circumstances

@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import polars as pl
+import pytest
 import xarray as xr
 
 from packages.common.models.metadata_model import ItemMetadata
-from services.extractor_service.extract import extract, means_of, rows_of
+from packages.common.payloads.csv_joined import read_joined
+from services.extractor_service import extraction
+from services.extractor_service.extract import means_of, rows_of
+from services.extractor_service.extraction import extract
 from services.extractor_service.items import Content, Extracted, PlannedItem, Verdict, VerdictKind
 from services.extractor_service.treatments import Treatments
 from tests.extractor.site import Site, csv, readings
@@ -166,3 +170,49 @@ def test_limits_of_an_extractor_come_from_its_endpoint_or_the_settings(site: Sit
     treatments = Treatments(site.settings)
     assert treatments.limits("weather") == (0.2, 2 * 2**30)
     assert treatments.limits("other") == (60.0, 2 * 2**30)
+
+
+def test_small_csv_read_together_keep_their_order_and_their_own_faults(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    monkeypatch.setattr(
+        extraction, "read_joined", lambda texts: calls.append(len(texts)) or read_joined(texts)
+    )
+    payloads = [csv(number) for number in range(9)]
+    payloads[2] = "time,place\n1,2,3\n"
+    payloads[5] = '"time",place,temperature\n2026-11-20T08:00,valley,1\n'
+    payloads[7] = csv(7).replace("temperature", "humidity")
+    contents = [
+        Content(PlannedItem(f"weather/{number}", "csv", 1), metadata(content_type="text/csv"), one.encode())
+        for number, one in enumerate(payloads)
+    ]
+    gone = Verdict(PlannedItem("weather/gone", "csv", 1), VerdictKind.GONE)
+    with means_of(site.settings) as means:
+        found = list(extract(means, [*contents[:4], gone, *contents[4:]]))
+        alone = [next(extract(means, [one])) for one in contents]
+    assert calls == [2]
+    assert found.pop(4) is gone
+    for together, one in zip(found, alone, strict=True):
+        assert together.item == one.item
+        if isinstance(one, Verdict):
+            assert together == one
+        else:
+            assert together.frame.equals(one.frame)
+    assert [isinstance(one, Verdict) for one in found] == [number == 2 for number in range(9)]
+
+
+def test_corrected_rows_read_together_lose_their_reasons(site: Site) -> None:
+    text = "time,place,temperature,rejected_row,rejected_because\n2026-11-20T08:00,a,{number},1,x\n"
+    contents = [
+        Content(
+            PlannedItem(f"weather/{number}", "csv", 1),
+            metadata(content_type="text/csv"),
+            text.format(number=number).encode(),
+        )
+        for number in range(3)
+    ]
+    with means_of(site.settings) as means:
+        found = list(extract(means, contents))
+    assert [one.frame.columns for one in found] == [["time", "place", "temperature"]] * 3
+    assert [one.frame["temperature"].item() for one in found] == ["0", "1", "2"]
