@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from services.extractor_service.places import logged_warnings, store_options
+from services.extractor_service.places import store_options
 from zarr_fuse.abilities import probe_abilities
 from zarr_fuse.errors import ZarrFuseError
 from zarr_fuse.location import locate
@@ -25,7 +26,7 @@ def store_problems(settings: Settings, targets: Sequence[Target]) -> Iterator[tu
     tried = set[tuple[str, str | None]]()
     for target in targets:
         try:
-            with logged_warnings():
+            with warnings.catch_warnings(action="ignore"):  # the check of the schemas has shown them
                 options = resolve_options(store_options(settings), deserialize(target.schema_file).ds.ATTRS)
         except (ZarrFuseError, OSError):
             continue
