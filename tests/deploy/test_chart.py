@@ -302,3 +302,18 @@ def test_notes_say_where_the_generated_password_is() -> None:
     notes = render(STORE)["zarr-fuse-ingress/templates/NOTES.txt"]
     assert "helm test lake --namespace science" in notes
     assert "lake-zarr-fuse-ingress-users -o jsonpath='{.data.admin-password}'" in notes
+
+
+def test_notes_say_where_airflow_is_reached() -> None:
+    notes = render(values_of("outside"))["zarr-fuse-ingress/templates/NOTES.txt"]
+    assert "https://airflow.example.org\n" in notes
+    assert "port-forward" not in notes
+
+
+def test_logs_of_tasks_do_not_fill_their_volume() -> None:
+    (pod,) = pods(find("default", "Deployment", "airflow"))
+    (cleaner,) = [one for one in pod["containers"] if one["name"] == "log-cleaner"]
+    assert {"name": "logs", "mountPath": "/opt/airflow/logs"} in cleaner["volumeMounts"]
+    assert "-mtime +30 -delete" in cleaner["args"][-1]
+    remote = find("kubernetes-executor", "ConfigMap", "lake-zarr-fuse-ingress-airflow")["data"]
+    assert remote["AIRFLOW__LOGGING__DELETE_LOCAL_LOGS"] == "True"

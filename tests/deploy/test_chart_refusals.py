@@ -44,6 +44,13 @@ REFUSED = {
     "would reach nothing": merged(
         STORE, at("ingress", {"enabled": True, "hosts": {"extractorService": ["airflow.example.org"]}})
     ),
+    "networkPolicy.metricsFrom is empty": merged(
+        STORE,
+        {
+            "monitoring": {"serviceMonitor": {"enabled": True}},
+            "networkPolicy": {"ingressServiceFrom": [{"namespaceSelector": {}}]},
+        },
+    ),
     "gateway.parentRefs is empty": merged(
         STORE, {"gateway": {"enabled": True}, "ingress": {"hosts": {"ingressService": ["a.example.org"]}}}
     ),

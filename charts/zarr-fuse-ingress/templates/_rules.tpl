@@ -70,6 +70,9 @@
 {{- if and (or .Values.ingress.enabled .Values.gateway.enabled) .Values.ingress.hosts.extractorService .Values.networkPolicy.enabled (not .Values.networkPolicy.extractorServiceFrom) -}}
 {{- fail "networkPolicy.extractorServiceFrom is empty, so the hosts of ingress.hosts.extractorService would reach nothing: name the peers of your ingress controller, such as [{namespaceSelector: {}}]" -}}
 {{- end -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled .Values.networkPolicy.enabled .Values.networkPolicy.ingressServiceFrom (not .Values.networkPolicy.metricsFrom) -}}
+{{- fail "networkPolicy.metricsFrom is empty, so Prometheus would reach nothing: name its peers, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" -}}
+{{- end -}}
 {{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) -}}
 {{- fail "gateway.parentRefs is empty: name the Gateway that the routes belong to" -}}
 {{- end -}}
