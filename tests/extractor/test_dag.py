@@ -14,7 +14,7 @@ from tests.ingress.fake_airflow import PASSWORD, running_airflow
 
 DAGS = ROOT / "services" / "extractor_service" / "dags"
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(600)]
 
 SCRIPT = """
 import json, os, sys

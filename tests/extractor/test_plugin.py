@@ -9,7 +9,7 @@ import pytest
 
 from tests.extractor.site import ROOT, clean_environment
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(600)]
 
 PLUGINS = ROOT / "services" / "extractor_service" / "plugins"
 SCRIPT = """
@@ -59,7 +59,7 @@ def test_only_a_scheduler_that_forks_its_tasks_imports_the_pipeline_and_what_it_
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=500,
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
     told = json.loads(finished.stdout.splitlines()[-1])
