@@ -89,19 +89,29 @@ def _schemas(targets: list[Target]) -> Iterator[Finding]:
 
 def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:
     from packages.common.extractors.errors import ExtractorError
-    from packages.common.extractors.functions import Extractors
+    from packages.common.extractors.runner import ExtractorRunner, Limits
 
-    extractors = Extractors(settings.config_path.parent)
-    for target in targets:
-        if target.extract_fn is None:
-            continue
-        subject = f"extractor {target.fn_module}.{target.extract_fn} of {target.name}"
-        try:
-            extractors.function(target.fn_module, target.extract_fn)
-        except ExtractorError as error:
-            yield Finding(subject, str(error))
-        else:
-            yield Finding(subject)
+    with ExtractorRunner(settings.config_path.parent) as runner:
+        for target in targets:
+            if target.extract_fn is None:
+                continue
+            limits = Limits(
+                target.extractor_timeout_s or settings.extractor_timeout_s,
+                target.extractor_memory_bytes or settings.extractor_memory_bytes,
+            )
+            subject = f"extractor {target.fn_module}.{target.extract_fn} of {target.name}"
+            try:
+                runner.look(target.fn_module, target.extract_fn, limits)
+            except ExtractorError as error:
+                yield Finding(subject, *_first_line(str(error)))
+            else:
+                yield Finding(subject)
+
+
+def _first_line(text: str) -> tuple[str, tuple[str, ...]]:
+    """The first line of a problem, and the others: what an extractor has printed last."""
+    first, _, rest = text.partition("\n")
+    return first, tuple(rest.splitlines())
 
 
 def _scrapers(settings: Settings, configuration: Configuration) -> Iterator[Finding]:

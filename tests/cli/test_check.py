@@ -70,6 +70,33 @@ def test_an_extractor_that_cannot_be_imported_is_named_with_its_line(cli: Cli, i
     assert "doc.py line 3" in found[0]
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import sys\nsys.exit('bye')\n", ["SystemExit: bye", "doc.py line 2"]),
+        ("import os\nprint('on my way', flush=True)\nos._exit(7)\n", ["exit code 7", "on my way"]),
+        ("\n\nimport time\ntime.sleep(600)\n", ["longer than 2 s", "doc.py line 4"]),
+        ("def normalise(:\n", ["SyntaxError", "doc.py, line 1"]),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", ["SIGSEGV"]),
+    ],
+    ids=["exits", "exits at once", "hangs", "no python", "crashes"],
+)
+def test_an_extractor_that_misbehaves_on_import_is_found_and_hurts_nothing_else(
+    cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: list[str]
+) -> None:
+    monkeypatch.setenv("EXTRACTOR_TIMEOUT_S", "2" if "sleep" in source else "60")
+    (inputs.parent / "extract" / "doc.py").write_text(source)
+    found = wrong_lines(cli)
+    assert len(found) == 1
+    assert [text for text in said if text not in found[0]] == []
+
+
+def test_what_an_extractor_prints_on_import_is_not_part_of_the_report(cli: Cli, inputs: Path) -> None:
+    path = inputs.parent / "extract" / "doc.py"
+    path.write_text("print('hello')\n" + path.read_text())
+    assert "hello" not in cli.run("check").output
+
+
 def test_no_users_are_worth_a_word(cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BASIC_AUTH_USERS_JSON")
     assert "BASIC_AUTH_USERS_JSON" in wrong_lines(cli)[0]

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from packages.common.extractors.errors import (
@@ -121,12 +121,15 @@ class Extractors:
         short = text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}…"
         return f"{type(error).__name__}: {short}{self._place(error)}"
 
+    def place_of(self, frame: FrameType) -> str:
+        """Which line of the folder's files a thread is at, or has called from; empty where it is at none."""
+        return self._last_own(traceback.extract_stack(frame))
+
     def _place(self, error: BaseException) -> str:
-        own = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename).is_relative_to(self._folder)
-        ]
+        return self._last_own(traceback.extract_tb(error.__traceback__))
+
+    def _last_own(self, stack: traceback.StackSummary) -> str:
+        own = [frame for frame in stack if Path(frame.filename).is_relative_to(self._folder)]
         return f" ({Path(own[-1].filename).name} line {own[-1].lineno})" if own else ""
 
 

@@ -29,6 +29,21 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Asks whether a function is there, without a call; it is answered by `Ready`, or by `Raised`."""
+
+    module: str
+    function: str
+    memory_bytes: int
+    timeout_s: float
+
+    @property
+    def name(self) -> str:
+        """The function as messages name it."""
+        return f"{self.module}.{self.function}"
+
+
+@dataclass(frozen=True)
 class Returned:
     """The function returned a table."""
 
@@ -47,10 +62,10 @@ class Raised:
 
 @dataclass(frozen=True)
 class Ready:
-    """Everything is imported."""
+    """Everything that was asked for is imported."""
 
 
-Message = Call | Returned | Raised | Ready
+Message = Call | Look | Returned | Raised | Ready
 
 
 def packed(message: Message) -> bytes:

@@ -20,7 +20,16 @@ from packages.common.extractors.errors import (
     ExtractorStartError,
     ExtractorTimeoutError,
 )
-from packages.common.extractors.messages import LENGTH, Call, Raised, Returned, packed, unpacked
+from packages.common.extractors.messages import (
+    LENGTH,
+    Call,
+    Look,
+    Raised,
+    Ready,
+    Returned,
+    packed,
+    unpacked,
+)
 from packages.common.processes import kill_tree
 
 START_S = 60.0
@@ -50,7 +59,7 @@ class ExtractorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._output = b""
 
-    def call(self, call: Call, timeout_s: float) -> Returned | Raised:
+    def call(self, call: Call | Look, timeout_s: float) -> Returned | Raised | Ready:
         """Have one payload converted, or raise an `ExtractorError`; then the process is ended."""
         try:
             process = self._started()
@@ -133,7 +142,7 @@ class ExtractorProcess:
             selector.unregister(output)
         self._output = (self._output + (piece or b""))[-OUTPUT_BYTES:]
 
-    def _ended(self, call: Call) -> ExtractorError:
+    def _ended(self, call: Call | Look) -> ExtractorError:
         code = self._end(patience_s=END_S)
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         if any(sign in self._last_lines() for sign in OUT_OF_MEMORY):

@@ -11,13 +11,23 @@ from typing import Any, NamedTuple, Self
 import structlog
 
 from packages.common.errors import EmptyPayloadError, IngressError, PayloadError, UnsupportedTypeError
-from packages.common.extractors.errors import ExtractorError, ExtractorMemoryError, ExtractorMissingError
+from packages.common.extractors.errors import (
+    ExtractorError,
+    ExtractorExitError,
+    ExtractorMemoryError,
+    ExtractorMissingError,
+    ExtractorTimeoutError,
+)
 from packages.common.extractors.frames import Frame, decode
-from packages.common.extractors.messages import Call, Raised
+from packages.common.extractors.messages import Call, Look, Raised, Ready
 from packages.common.extractors.process import ExtractorProcess
 
 TIMEOUT_S = 60.0
 MEMORY_BYTES = 2 * 2**30
+GRACE_S = 5.0  # for a process to tell by itself that it takes too long
+ENDING = frozenset(
+    {ExtractorMemoryError.kind, ExtractorTimeoutError.kind}
+)  # told by a process that is done for
 PROCESSES = 4  # modules whose process is kept; the one that was used longest ago makes place for another
 
 log = structlog.get_logger(__name__)
@@ -62,8 +72,25 @@ class ExtractorRunner:
         call = Call(module, function, payload, dict(metadata), memory_bytes)
         answer = self._process(module).call(call, timeout_s)
         if isinstance(answer, Raised):
+            if answer.details:
+                log.warning("extractor failed", extractor=call.name, traceback=answer.details)
             raise self._error(call, answer)
+        if isinstance(answer, Ready):
+            raise ExtractorExitError(f"{call.name} was not called")
         return decode(call.name, answer.form, answer.data)
+
+    def look(self, module: str | None, function: str, limits: Limits | None = None) -> None:
+        """Import a module as a call would, and find a function in it.
+
+        Raises `ExtractorError` as `run` does; where the import takes too long, with the line it is at.
+        """
+        if not module:
+            raise ExtractorMissingError(f"extract_fn {function} is set without fn_module")
+        timeout_s, memory_bytes = limits or Limits()
+        look = Look(module, function, memory_bytes, timeout_s)
+        answer = self._process(module).call(look, timeout_s + GRACE_S)
+        if isinstance(answer, Raised):
+            raise self._error(look, answer)
 
     def _process(self, module: str) -> ExtractorProcess:
         found = self._processes.pop(module, None) or ExtractorProcess(self._folder)
@@ -72,11 +99,9 @@ class ExtractorRunner:
             self._processes.pop(next(iter(self._processes))).close()
         return found
 
-    def _error(self, call: Call, answer: Raised) -> IngressError:
-        if answer.kind == ExtractorMemoryError.kind:
+    def _error(self, call: Call | Look, answer: Raised) -> IngressError:
+        if answer.kind in ENDING:
             self._processes.pop(call.module).close()
-        if answer.details:
-            log.warning("extractor failed", extractor=call.name, traceback=answer.details)
         return ERRORS.get(answer.kind, ExtractorError)(answer.message)
 
     def close(self) -> None:

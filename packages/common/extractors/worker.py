@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
@@ -22,7 +23,7 @@ from packages.common.processes import kill_descendants
 
 if TYPE_CHECKING:
     from packages.common.extractors.functions import Extractors
-    from packages.common.extractors.messages import Call, Message
+    from packages.common.extractors.messages import Call, Look, Message
 
 SUBREAPER, PARENT_DEATH_SIGNAL = 36, 1  # of Linux's prctl
 
@@ -83,16 +84,16 @@ def _prctl(option: int, value: int) -> None:
 
 def _serve(folder: Path, calls: int, answers: int) -> None:
     from packages.common.extractors.functions import Extractors
-    from packages.common.extractors.messages import LENGTH, Ready, unpacked
+    from packages.common.extractors.messages import LENGTH, Look, Ready, unpacked
 
     extractors, base_bytes = Extractors(folder), _data_bytes()
     own = os.getpid()
     with os.fdopen(calls, "rb") as source, os.fdopen(answers, "wb") as sink:
         _send(sink, Ready())
         while head := source.read(LENGTH.size):
-            call: Call = unpacked(source.read(LENGTH.unpack(head)[0]))
+            call: Call | Look = unpacked(source.read(LENGTH.unpack(head)[0]))
             _limit(base_bytes + call.memory_bytes)
-            answer = _answer(extractors, call)
+            answer = _looked(extractors, call, sink) if isinstance(call, Look) else _answer(extractors, call)
             if os.getpid() != own:
                 os._exit(0)  # a fork that came back from the extractor
             _limit(resource.RLIM_INFINITY)
@@ -100,14 +101,47 @@ def _serve(folder: Path, calls: int, answers: int) -> None:
 
 
 def _answer(extractors: Extractors, call: Call) -> Message:
-    from packages.common.errors import IngressError
     from packages.common.extractors.calls import called
-    from packages.common.extractors.errors import ExtractorMemoryError
     from packages.common.extractors.frames import encode
-    from packages.common.extractors.messages import Raised, Returned
+    from packages.common.extractors.messages import Returned
+
+    return _tried(call, lambda: Returned(*encode(call.name, called(extractors, call))))
+
+
+def _looked(extractors: Extractors, look: Look, sink: BinaryIO) -> Message:
+    """Import a module and find its function; where that takes too long, say where it is and end."""
+    from packages.common.extractors.errors import ExtractorTimeoutError
+    from packages.common.extractors.messages import Raised, Ready
+
+    found, asked, ending = threading.Event(), threading.get_ident(), threading.Lock()
+
+    def watch() -> None:
+        found.wait(look.timeout_s)
+        with ending:
+            if not found.is_set():
+                place = extractors.place_of(sys._current_frames()[asked])
+                late = f"{look.module} takes longer than {look.timeout_s:g} s to import{place}"
+                _send(sink, Raised(ExtractorTimeoutError.kind, late))
+                os._exit(1)
+
+    def find() -> Message:
+        extractors.function(look.module, look.function)
+        return Ready()
+
+    threading.Thread(target=watch, daemon=True).start()
+    answer = _tried(look, find)
+    with ending:
+        found.set()
+    return answer
+
+
+def _tried(call: Call | Look, act: Callable[[], Message]) -> Message:
+    from packages.common.errors import IngressError
+    from packages.common.extractors.errors import ExtractorMemoryError
+    from packages.common.extractors.messages import Raised
 
     try:
-        return Returned(*encode(call.name, called(extractors, call)))
+        return act()
     except MemoryError:
         wanted = f"{call.name} wanted more than {call.memory_bytes / 2**20:.0f} MiB of memory"
         return Raised(ExtractorMemoryError.kind, wanted)
