@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -148,9 +149,24 @@ def build_inlets(targets: Sequence[AnyTarget]) -> dict[str, Inlet[AnyTarget]]:
 def read_schema(target: Target) -> NodeSchema:
     """The schema of an endpoint or scraper; raises ConfigurationError, also where it lacks `target_node`."""
     try:
-        schema = deserialize(target.schema_file, log=schema_log)
+        schema = _parsed(target.schema_file, _stamp(target.schema_file))
     except SchemaError as error:
         raise ConfigurationError(error.message) from None
     if find_node(schema, target.target_node) is None:
         raise ConfigurationError(f"{target.schema_file}: has no node {target.target_node!r} ({target.name})")
     return schema
+
+
+@lru_cache(maxsize=64)
+def _parsed(schema_file: Path, _stamp: tuple[int, int]) -> NodeSchema:
+    """A schema that many endpoints name is read, and warned of, once."""
+    return deserialize(schema_file, log=schema_log)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes with the content of a file; zeros where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
