@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from pathlib import Path
 
 import helm_python
 import kubernetes_validate
@@ -15,6 +16,7 @@ from services.ingress_service.main import DRAIN_S
 from tests.deploy.chart import (
     CASES,
     CHART,
+    ROOT,
     STORE,
     at,
     containers,
@@ -314,6 +316,8 @@ def test_logs_of_tasks_do_not_fill_their_volume() -> None:
     (pod,) = pods(find("default", "Deployment", "airflow"))
     (cleaner,) = [one for one in pod["containers"] if one["name"] == "log-cleaner"]
     assert {"name": "logs", "mountPath": "/opt/airflow/logs"} in cleaner["volumeMounts"]
-    assert "-mtime +30 -delete" in cleaner["args"][-1]
+    (volume,) = [one for one in pod["volumes"] if one["name"] == "logs"]
+    assert f"--size={volume['emptyDir']['sizeLimit']}" in cleaner["args"]
+    assert (ROOT / "oci" / Path(cleaner["args"][1]).name).exists()
     remote = find("kubernetes-executor", "ConfigMap", "lake-zarr-fuse-ingress-airflow")["data"]
     assert remote["AIRFLOW__LOGGING__DELETE_LOCAL_LOGS"] == "True"
