@@ -6,22 +6,20 @@ What only housekeeping removes is metadata that never got its payload: of an upl
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from packages.common import queue as queue_module
 from packages.common.errors import ItemBusyError
 from packages.common.keys import ItemState, new_item_id, parse_key
 from packages.common.models.metadata_model import ItemMetadata, Outcome
 from packages.common.queue import Move, Queue
 from tests.common.faulty_storage import CrashError, memory_storage
-
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ACCEPTED, FAILED, PROCESSED = ItemState.ACCEPTED, ItemState.FAILED, ItemState.PROCESSED
+from tests.common.queue_items import ACCEPTED, FAILED, NOON, PROCESSED
+from tests.hypothesis_profiles import examples
 
 crash_points = st.none() | st.tuples(st.integers(0, 20), st.booleans())
 dice = st.randoms(use_true_random=False)
@@ -120,8 +118,8 @@ class QueueMachine(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def _one_request_at_a_time(monkeypatch):
-    monkeypatch.setattr(queue_module, "REQUESTS_IN_FLIGHT", 1)
+    monkeypatch.setattr("packages.common.in_order.AT_ONCE", 1)
 
 
 TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = profile(max_examples=60, stateful_step_count=25, deadline=None)
+TestQueueMachine.settings = profile(max_examples=examples(60), stateful_step_count=25, deadline=None)

@@ -20,6 +20,7 @@ from packages.common.errors import (
 from packages.common.local_files import STAGING
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
+from tests.hypothesis_profiles import examples
 from tests.rigs.s3 import Bucket, bucket_behind
 from tests.rigs.waiting import PATIENCE_S
 
@@ -309,7 +310,9 @@ segment = st.text("ab.0-~", min_size=1, max_size=3).filter(lambda text: text.str
     st.sets(st.lists(segment, min_size=1, max_size=3).map("/".join), max_size=12),
     st.text("ab./0-", max_size=4),
 )
-@profile(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@profile(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50), deadline=None
+)
 def test_local_listing_agrees_with_a_sorted_list(tmp_path_factory, names, after):
     names = {name for name in names if not any(other.startswith(f"{name}/") for other in names)}
     root = tmp_path_factory.mktemp("listing")
