@@ -43,6 +43,8 @@ def test_an_upload_describes_its_bodies_headers_and_columns(document: dict[str, 
     assert set(content) == {*UPLOAD_TYPES, "multipart/form-data"}
     assert content["text/csv"]["example"] == "E,N,value\n1,1,1\n"
     assert "Required columns: `E`, `N`" in operation["description"]
+    assert "64 MiB" in content["application/json"]["schema"]["description"]
+    assert "MAX_UPLOAD_BYTES" in operation["requestBody"]["description"]
     headers = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"}
     assert headers == set(REQUEST_HEADERS)
     assert operation["security"] == [{"basic": []}]

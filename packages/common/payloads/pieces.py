@@ -27,7 +27,7 @@ Part: TypeAlias = Decoded | PlainCsv | Contents
 PIECE_BYTES = 2**19
 MAX_LINE_BYTES = 16 * 2**20
 WHOLE_BYTES = 64 * 2**20
-"""Largest payload of a type that is checked whole in memory: JSON, which takes ten times that."""
+"""Largest payload of a type that is checked and merged whole: JSON, which takes six times that in memory."""
 JSON_BEGINS = b'[{"-0123456789tfn'
 BEGIN_BYTES = 256
 
@@ -76,11 +76,7 @@ class Whole:
         self._pieces.append(data)
         self.held_bytes += len(data)
         if self.held_bytes > WHOLE_BYTES:
-            kind = canonical_type(self._content_type)
-            raise PayloadTooLargeError(
-                f"A payload of type {kind} is checked whole and may have {WHOLE_BYTES} bytes at most"
-                + ("; application/x-ndjson and text/csv may be larger" if kind.endswith("json") else "")
-            )
+            raise PayloadTooLargeError(_too_large_for_whole(canonical_type(self._content_type)))
         return iter(())
 
     def _refuse_other_beginning(self, data: bytes) -> None:
@@ -95,6 +91,18 @@ class Whole:
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         yield decode_payload(data, self._content_type)
+
+
+def _too_large_for_whole(kind: str) -> str:
+    said = (
+        f"A payload of type {kind} is checked and merged as one value in memory, and may have {WHOLE_BYTES} "
+    )
+    said += "bytes at most once decoded. "
+    if kind == "application/json":
+        return (
+            f"{said}Send one record a line as application/x-ndjson, a table as text/csv, or the file in parts"
+        )
+    return f"{said}Send it in parts"
 
 
 class Begun:

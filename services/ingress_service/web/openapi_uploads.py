@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from packages.common.models.configuration_model import Endpoint
+from packages.common.payloads.pieces import WHOLE_BYTES
 from services.ingress_service.web.checks import optional_columns, required_columns
 from services.ingress_service.web.content import SUPPORTED
 from services.ingress_service.web.inlets import Inlet, find_node, nodes_with_data
@@ -17,6 +18,14 @@ from zarr_fuse.units import DateTimeUnit
 MAX_NODES = 100
 """Nodes of one endpoint that are described one by one."""
 JSON_TYPES = frozenset({"application/json", "application/x-ndjson"})
+LIMITS = (
+    "Up to `MAX_UPLOAD_BYTES` as sent and `MAX_DECOMPRESSED_BYTES` once decoded; "
+    f"application/json up to {WHOLE_BYTES >> 20} MiB. More is 413."
+)
+JSON_LIMIT = (
+    f"Up to {WHOLE_BYTES >> 20} MiB once decoded, because it is checked and merged as one value; "
+    "application/x-ndjson and text/csv may be larger."
+)
 SCALAR = {"type": ["string", "number", "boolean", "null"]}
 TEXT_TYPES = frozenset({"text/csv", *JSON_TYPES})
 
@@ -44,7 +53,7 @@ def nodes_below(inlet: Inlet[Endpoint]) -> list[str]:
 def _complete(operation: dict[str, Any], inlet: Inlet[Endpoint], schema: DatasetSchema | None) -> None:
     operation["description"] = _text(inlet, schema)
     columns = None if inlet.target.is_extracted else schema
-    operation["requestBody"] = {"required": True, "content": _content(columns)}
+    operation["requestBody"] = {"required": True, "description": LIMITS, "content": _content(columns)}
 
 
 def _text(inlet: Inlet[Endpoint], schema: DatasetSchema | None) -> str:
@@ -75,7 +84,7 @@ def _content(schema: DatasetSchema | None) -> dict[str, Any]:
 def _payload(content_type: str, schema: DatasetSchema | None) -> dict[str, Any]:
     """What JSON Schema can say about a payload: columns of JSON records, and that nothing is empty."""
     if content_type == "application/json":
-        return _records(schema) if schema is not None else {}
+        return {"description": JSON_LIMIT} | (_records(schema) if schema is not None else {})
     if content_type in TEXT_TYPES:
         return {"type": "string", "minLength": 1}
     return {"type": "string", "format": "binary"}

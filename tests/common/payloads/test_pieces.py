@@ -108,8 +108,10 @@ def test_json_is_read_whole_and_only_to_a_limit(monkeypatch):
     text = json.dumps([{"a": 1}]).encode()
     assert list(fed(payload_pieces.payload_pieces("application/json"), text)) == [[{"a": 1}]]
     pieces = payload_pieces.payload_pieces("application/json")
-    with pytest.raises(PayloadTooLargeError, match="application/x-ndjson"):
+    with pytest.raises(PayloadTooLargeError, match="application/x-ndjson") as caught:
         list(fed(pieces, b"[" + b"1," * 100))
+    assert "100 bytes" in str(caught.value)
+    assert "in parts" in str(caught.value)
 
 
 @pytest.mark.parametrize("begin", [bytes(1000), b"<html>", b" \nNaN", b"\xef\xbb\xbfx"])
