@@ -9,9 +9,11 @@ behind by a move loses its metadata first: a payload is listed again and cleared
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 
 from packages.common.errors import (
     IngressError,
@@ -178,8 +180,11 @@ class Queue:
         return self.storage.head(item.in_state(ItemState.PROCESSED).payload_key) is not None
 
     def _leave(self, moves: Sequence[Move]) -> None:
-        keys = [keys_left_behind(move) for move in moves]
-        self.storage.delete(sorted((key for one in keys for key in one), key=_is_payload))
+        keys = map(keys_left_behind, moves)
+        if self.storage.deletes_in_bulk:
+            self.storage.delete(sorted(chain.from_iterable(keys), key=_is_payload))
+        else:
+            deque(in_order(self.storage.delete, keys, bundle=self.storage.bundle), maxlen=0)
 
     def find(self, item_id: str) -> QueuedItem | None:
         """The item with this id, in the latest place that holds it."""

@@ -42,7 +42,7 @@ class ObjectStorage:
 
     Every method raises a `StorageError`: `StorageUnavailableError` (retryable) after at most
     `S3_TIMEOUT_S` for a small object, `StorageAccessError` where access is denied. `bundle` is how many small
-    objects a thread should take at a time.
+    objects a thread should take at a time, `deletes_in_bulk` whether one request deletes many.
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
@@ -51,6 +51,7 @@ class ObjectStorage:
         self._store = _open(url, settings, settings.s3_timeout_s / 2)
         self._files = local_files(self._store)
         self.bundle = FILES_A_THREAD if self._files else 1
+        self.deletes_in_bulk = self._files is None
 
     def get(self, key: str) -> bytes:
         """The object's bytes, or `ObjectMissingError`."""
