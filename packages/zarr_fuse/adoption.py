@@ -6,7 +6,6 @@ writes lose their consolidated part and our helpers.
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from zarr_fuse.layout import (
     Layout,
     Unconsolidated,
     children,
+    decoded,
     is_group,
     join,
     scan,
@@ -46,7 +46,7 @@ def lost_groups(store: Store) -> list[str]:
     return [
         path
         for path, data in zip(groups, found, strict=True)
-        if data and CONSOLIDATED not in json.loads(data)
+        if data is not None and CONSOLIDATED not in decoded(data, store.layout.document(path))
     ]
 
 
@@ -101,7 +101,9 @@ def _differing(objects: Objects, layout: Layout, catalog: Catalog, path: str) ->
     names = [path, *(join(path, name) for name in children(catalog, path, groups=False))]
     data = objects.get_many([layout.document(name) for name in names])
     documents: dict[str, Document] = {
-        name: json.loads(text) for name, text in zip(names, data, strict=True) if text
+        name: decoded(text, layout.document(name))
+        for name, text in zip(names, data, strict=True)
+        if text is not None
     }
     group = documents.get(path)
     if group is None:

@@ -189,7 +189,7 @@ class UnsafeStoreError(ZarrFuseError, RuntimeError):
 
 
 class CorruptStoreError(ZarrFuseError, RuntimeError):
-    """The arrays of a store contradict each other."""
+    """The arrays of a store contradict each other, or what is stored cannot be read."""
 
     kind = "corrupt_store"
 

@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zarr_fuse.errors import CorruptStoreError
 from zarr_fuse.objects import Objects
 
 Document = dict[str, Any]
@@ -125,6 +126,21 @@ def encode(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
+def decoded(data: bytes, key: str) -> Document:
+    """The document in the bytes of a `zarr.json`.
+
+    Raises:
+        CorruptStoreError: they hold none.
+    """
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise CorruptStoreError(f"{key} holds no metadata")
+    return document
+
+
 def read_catalog(objects: Objects, layout: Layout) -> Catalog | None:
     """All documents of the store as of the last commit, or None where there is no store.
 
@@ -133,7 +149,7 @@ def read_catalog(objects: Objects, layout: Layout) -> Catalog | None:
     data = objects.get(layout.document(""))
     if data is None:
         return None
-    root = json.loads(data)
+    root = decoded(data, layout.document(""))
     tree = root.pop("consolidated_metadata", None)
     if tree is None:
         return Unconsolidated(scan(objects, layout))
@@ -150,7 +166,8 @@ def scan(objects: Objects, layout: Layout, path: str = "") -> Catalog:
     level = [path]
     while level:
         found = objects.get_many([layout.document(one) for one in level])
-        documents = {one: json.loads(data) for one, data in zip(level, found, strict=True) if data}
+        present = [(one, data) for one, data in zip(level, found, strict=True) if data is not None]
+        documents = {one: decoded(data, layout.document(one)) for one, data in present}
         for document in documents.values():
             document.pop("consolidated_metadata", None)
         catalog |= documents

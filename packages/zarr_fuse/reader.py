@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zarr_fuse.chunks import Index, StoredArray
 from zarr_fuse.commit.protocol import ChunkObjects
+from zarr_fuse.errors import CorruptStoreError
 from zarr_fuse.layout import Layout
 
 CACHE_BYTES = 32 * 2**20  # more than a handle keeps of its last transaction
@@ -36,7 +37,7 @@ class ChunkReader:
         key = (array.path, index)
         if key not in self._cache:
             data = self._objects.get(self._layout.chunk(array.path, index))
-            self.keep(array, index, None if data is None else array.decode(data))
+            self.keep(array, index, self._decoded(array, index, data))
         self._cache.move_to_end(key)
         return self._cache[key]
 
@@ -46,7 +47,7 @@ class ChunkReader:
         wanted = [index for index in indices if (array.path, index) not in self._cache][:room]
         found = self._objects.get_many([self._layout.chunk(array.path, index) for index in wanted])
         for index, data in zip(wanted, found, strict=True):
-            self.keep(array, index, None if data is None else array.decode(data))
+            self.keep(array, index, self._decoded(array, index, data))
 
     def keep(self, array: StoredArray, index: Index, cells: NDArray[Any] | None) -> None:
         """Remember a chunk as stored."""
@@ -69,6 +70,18 @@ class ChunkReader:
         self.prefetch(array, indices)
         parts = [self.chunk(array, index) for index in indices]
         return np.concatenate(parts)[:length] if parts else array.full(array.fill, (0,))
+
+    def _decoded(self, array: StoredArray, index: Index, data: bytes | None) -> NDArray[Any] | None:
+        if data is None:
+            return None
+        reason = "it is empty"
+        try:
+            if data:
+                return array.decode(data)
+        except (RuntimeError, ValueError) as error:
+            reason = str(error)
+        key = self._layout.chunk(array.path, index)
+        raise CorruptStoreError(f"the chunk {key} cannot be decoded: {reason}")
 
     def _forget(self, key: tuple[str, Index]) -> None:
         if key in self._cache:

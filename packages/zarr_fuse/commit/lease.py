@@ -151,10 +151,10 @@ class Lease:
     def _is_free(self, state: bytes | None, unchanged_since: float) -> bool:
         if state is None:
             return False  # removed by the next holder: look again
-        lock = json.loads(state)
-        ttl_s = max(self._ttl_s, lock["ttl_s"])
+        lock = _read(state)
+        ttl_s = max(self._ttl_s, lock.get("ttl_s", 0))
         over = time.monotonic() - unchanged_since > ttl_s + self._request_timeout_s
-        return bool(lock["released"]) or is_dead(lock) or over
+        return over or (bool(lock) and (bool(lock["released"]) or is_dead(lock)))
 
     def _age(self) -> float:
         return time.monotonic() - self._renewed_at
@@ -165,6 +165,15 @@ class Lease:
         ).encode()
 
 
+def _read(state: bytes) -> dict[str, Any]:
+    """What a lock says; nothing where a power cut took its content: its holder is gone, or renews it."""
+    try:
+        lock = json.loads(state)
+    except ValueError:
+        return {}
+    return lock if isinstance(lock, dict) else {}
+
+
 def _number(key: str) -> int:
     return int(key.rpartition("/")[2])
 
@@ -172,5 +181,5 @@ def _number(key: str) -> int:
 def _describe(state: bytes | None) -> str:
     if state is None:
         return "no lock to be seen now"
-    lock = json.loads(state)
+    lock = _read(state)
     return f"process {lock.get('pid')} on {lock.get('host')}, {lock.get('renewals')} renewals"

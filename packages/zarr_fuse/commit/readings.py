@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.commit.history import Commit
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.errors import CorruptStoreError, ReadOnlyError, StoreNotFoundError
-from zarr_fuse.layout import Catalog, Layout, is_group, join
+from zarr_fuse.layout import Catalog, Layout, decoded, is_group, join
 
 
 def zip_archive(path: Path) -> Readings:
@@ -96,7 +95,7 @@ class Readings:
         root = self.chunks.get("zarr.json")
         if root is None:
             return None
-        document = json.loads(root)
+        document = decoded(root, "zarr.json")
         tree = document.pop("consolidated_metadata", None)
         self.consolidated = tree is not None
         catalog: Catalog = {"": document} if tree is None else {"": document, **tree["metadata"]}
@@ -120,7 +119,8 @@ class Readings:
         while level:
             paths = [join(path, name) for path in level for name in self.chunks.names(path)]
             found = zip(paths, self.chunks.get_many([join(path, "zarr.json") for path in paths]), strict=True)
-            documents = {path: json.loads(data) for path, data in found if data is not None}
+            present = [(path, data) for path, data in found if data is not None]
+            documents = {path: decoded(data, join(path, "zarr.json")) for path, data in present}
             catalog |= documents
             level = [path for path, document in documents.items() if is_group(document)]
 
