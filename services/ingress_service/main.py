@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from packages.common.errors import ConfigurationError
 from packages.common.logging_setup import configure_logging
 from packages.common.settings import Settings, load_settings
-from services.ingress_service.heap import limit_arenas
+from services.ingress_service.heap import limit_arenas, set_start_apart
 from services.ingress_service.web.app import create_app
 from services.ingress_service.web.connections import Connection
 
@@ -65,6 +65,7 @@ def serve(app: FastAPI, settings: Settings) -> int:
     log.info("listening", url=f"http://{host}:{port}")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _already_stopping)
+    set_start_apart()
     with listener:
         uvicorn.Server(server_config(app)).run([listener])
     return EXIT_STOPPED
