@@ -37,6 +37,11 @@ SHARED: tuple[Processor, ...] = (
 )
 
 
+# What no line shows of a record, each found by a look around.
+for unused in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+    setattr(logging, unused, False)
+
+
 def configure_logging(level: str = "INFO", fmt: LogFormat = "text", stream: TextIO | None = None) -> None:
     """Send every log line of this process to `stream` (default: stderr), times in UTC with `Z`.
 

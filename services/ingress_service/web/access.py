@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
-import uuid
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -113,7 +113,7 @@ class Exchange:
         self.replayed = False
         headers = Headers(scope=scope)
         given = headers.get(REQUEST_ID, "")
-        self.request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        self.request_id = given if _SAFE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         self._receive = receive
         self._send = send
         length = headers.get("content-length", "0")

@@ -1,12 +1,13 @@
 """The upload routes: one operation for each configured endpoint."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from packages.common.models.configuration_model import Endpoint
 from services.ingress_service.web.caller import BasicAuth, Caller
@@ -32,18 +33,17 @@ def upload_router(inlets: Iterable[Inlet[Endpoint]]) -> APIRouter:
 class UploadRoute(APIRoute):
     """A route that reads its three parameters itself: FastAPI's general way takes 0.2 ms an upload for it."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler that FastAPI calls with each request."""
-        endpoint, authenticate = self.endpoint, BasicAuth()
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._authenticate = BasicAuth()
+        self.app = self._respond
 
-        async def handle(request: Request) -> Response:
-            user = await authenticate(request)
-            answer: Response = await endpoint(
-                request, user, **request.path_params, validate=_validate(request.query_params.get("validate"))
-            )
-            return answer
-
-        return handle
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        user = await self._authenticate(request)
+        validate = _validate(request.query_params.get("validate"))
+        answer = await self.endpoint(request, user, **request.path_params, validate=validate)
+        await answer(scope, receive, send)
 
 
 def _validate(value: str | None) -> Literal["only"] | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import anyio
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from packages.common.errors import EmptyPayloadError
 from packages.common.wording import counted
@@ -39,11 +39,9 @@ class Arrival:
     received_bytes: int = 0
     first: bytes = b""
     complete: bool = False
-    _chunks: AsyncIterator[bytes] = field(init=False)
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._chunks = self.request.stream()
         self._started = asyncio.get_running_loop().time()
 
     def blocks(self) -> Iterator[bytes]:
@@ -69,13 +67,15 @@ class Arrival:
         patience = min(CHUNK_TIMEOUT_S, deadline - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(max(patience, 0)):
-                chunk = await anext(self._chunks, None)
+                message = await self.request.receive()
         except TimeoutError:
             raise BodyTimeoutError(
                 f"The body stopped after {counted(self.received_bytes, 'byte')}."
             ) from None
-        self.complete = chunk is None
-        return self._counted(chunk or b"")
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        self.complete = not message.get("more_body", False)
+        return self._counted(message.get("body", b""))
 
     def _counted(self, chunk: bytes) -> bytes:
         self.received_bytes += len(chunk)
