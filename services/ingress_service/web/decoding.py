@@ -89,7 +89,7 @@ def _begun(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         hint = (
             f"it begins like {kind}" if kind else "if it is not compressed, send it without Content-Encoding"
         )
-        raise MalformedRequestError(f"The body is not {encoding}, as its Content-Encoding says: {hint}.")
+        raise MalformedRequestError(f"The body is not {encoding}, as its Content-Encoding says; {hint}.")
     yield begin
     yield from blocks
 

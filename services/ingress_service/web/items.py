@@ -31,7 +31,7 @@ from services.ingress_service.web.patterns import (
 MAX_PAGE = 500
 SCANNED_FOR_USER = 1000
 NO_ROWS = "The item has no quarantined rows."
-NOT_FORWARDED = "The item has not been forwarded to the storage yet; it waits in the spool and will be."
+NOT_FORWARDED = "The item has not been forwarded to the storage yet; it will be once the storage is back."
 
 ItemId = Annotated[
     str,
