@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from packages.cli import check
+from packages.common.extractors import process
 from tests.cli.runner import Cli, cli_of
 from tests.ingress.live import CONFIGURATION, SCHEMA, USERS, write_inputs
 from zarr_fuse.abilities import Abilities
@@ -91,10 +92,15 @@ def test_an_extractor_that_misbehaves_on_import_is_found_and_hurts_nothing_else(
     assert [text for text in said if text not in found[0]] == []
 
 
-def test_what_an_extractor_prints_on_import_is_not_part_of_the_report(cli: Cli, inputs: Path) -> None:
+def test_what_an_extractor_prints_on_import_is_not_part_of_the_report(
+    cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(process.log, "debug", lambda event, **_: logged.append(event), raising=False)
     path = inputs.parent / "extract" / "doc.py"
     path.write_text("print('hello')\n" + path.read_text())
     assert "hello" not in cli.run("check").output
+    assert logged == []
 
 
 def test_no_users_are_worth_a_word(cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

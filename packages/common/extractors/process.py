@@ -68,15 +68,13 @@ class ExtractorProcess:
             answer = self._exchanged(process, packed(call), timeout_s)
         except _LateError:
             self.close()
-            raise self._error(
-                ExtractorTimeoutError, f"{call.name} took longer than {timeout_s:g} s"
-            ) from None
+            raise self._error(ExtractorTimeoutError, _late(call, timeout_s)) from None
         except _EndedError:
             raise self._ended(call) from None
         except BaseException:
             self.close()
             raise
-        if self._output:
+        if self._output and isinstance(call, Call):
             log.debug("extractor printed", extractor=call.name, output=self._last_lines())
         return answer  # type: ignore[no-any-return]
 
@@ -178,6 +176,12 @@ class ExtractorProcess:
 
     def _last_lines(self) -> str:
         return "\n".join(self._output.decode(errors="replace").strip().splitlines()[-OUTPUT_LINES:])
+
+
+def _late(call: Call | Look, timeout_s: float) -> str:
+    if isinstance(call, Look):
+        return f"{call.module} takes longer than {call.timeout_s:g} s to import"
+    return f"{call.name} took longer than {timeout_s:g} s"
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
