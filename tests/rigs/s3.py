@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY
@@ -65,6 +68,25 @@ def new_bucket(endpoint: str, kind: str = "moto", name: str = "") -> Bucket:
 def bucket_behind(port: int) -> Bucket:
     """A bucket that a server on a port of loopback would hold if it answered."""
     return Bucket("none", "bucket", f"http://127.0.0.1:{port}")
+
+
+def _make_creates_exclusive() -> None:
+    """Let moto look for an object and write it at once, as an S3 does: else racing creates both win."""
+    lock = threading.Lock()
+
+    def locked(answer: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(answer)
+        def within(*arguments: Any, **named: Any) -> Any:
+            with lock:
+                return answer(*arguments, **named)
+
+        return within
+
+    for name in ("put_object", "_key_response_post"):
+        setattr(S3Response, name, locked(getattr(S3Response, name)))
+
+
+_make_creates_exclusive()
 
 
 @contextmanager
