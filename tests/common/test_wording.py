@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from packages.common.wording import counted
+from packages.common.wording import counted, named
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,11 @@ from packages.common.wording import counted
 )
 def test_one_is_singular(number: int, words: tuple[str, ...], said: str) -> None:
     assert counted(number, *words) == said
+
+
+def test_of_many_names_the_first_are_shown_and_long_ones_cut() -> None:
+    assert named(["time", "le'vel"]) == """'time', "le'vel\""""
+    many = named([f"{number}" * 100 for number in range(20)])
+    assert many.endswith(", …")
+    assert many.count("', '") == 9
+    assert len(many) < 700

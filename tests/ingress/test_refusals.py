@@ -74,6 +74,19 @@ def test_every_missing_column_has_an_entry(service: Service) -> None:
     assert [entry["column"] for entry in problem["errors"]] == ["time", "name"]
 
 
+def test_beside_missing_columns_those_are_named_that_came(service: Service) -> None:
+    problem = service.post(content=b"Time, name,temperature\n1,2,3\n").json()
+    assert "missing: 'time', 'name'. The table has 'Time', ' name', 'temperature'." in problem["detail"]
+
+
+def test_a_trial_names_the_columns_that_nobody_reads(service: Service) -> None:
+    row = b"time,name,temperature [degC],humidity\n2026-10-01T00:00Z,east,1,2\n"
+    report = service.post("/api/v1/weather?validate=only", content=row).json()
+    assert report["notes"] == ["the schema has no use for 'temperature [degC]'"]
+    good = service.post("/api/v1/weather?validate=only").json()
+    assert good["notes"] == []
+
+
 def test_a_body_of_unknown_length_is_stopped_at_the_limit(service: Service) -> None:
     sent = 0
 

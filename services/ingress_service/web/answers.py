@@ -57,7 +57,8 @@ class ValidationReport(BaseModel):
     findings: list[Finding] = Field(description="the first findings in the sample")
     finding_counts: dict[str, int] = Field(description="all findings in the sample, by kind")
     notes: list[str] = Field(
-        description="further variables of a dataset: those that join, and those left out"
+        description="what nobody reads: columns that the schema does not name, arrays of a dataset left out; "
+        "and arrays that join the schema"
     )
 
 

@@ -13,7 +13,9 @@ import xarray as xr
 from packages.common.payloads.binary import Contents
 from packages.common.payloads.csv_plain import PlainCsv
 from packages.common.payloads.pieces import Part, payload_pieces
+from packages.common.quarantine import REASON_COLUMN, ROW_COLUMN
 from packages.common.validation import frame_from_json
+from packages.common.wording import named
 from services.ingress_service.errors import ColumnsMissingError, SchemaMismatchError
 from services.ingress_service.web.arrays_check import require_arrays
 from services.ingress_service.web.dataset_trial import tried
@@ -167,9 +169,17 @@ def converted(
             cells, found, notes = tried(frame, schema, on_bad_rows)
             return _report(found, cells, [str(name) for name in frame.variables], notes)
         found = convert(frame, schema, on_bad_rows=on_bad_rows)
-        return _report(found, len(frame), [str(name) for name in frame.columns])
+        columns = [str(name) for name in frame.columns]
+        return _report(found, len(frame), columns, _unused(columns, schema))
     except UpdateRefusedError as error:
         raise _mismatch(error) from None
+
+
+def _unused(columns: list[str], schema: DatasetSchema) -> list[str]:
+    """A sentence on the columns that nobody reads, such as those with a typing error in their name."""
+    used = {variable.df_col for variable in schema.incoming} | {ROW_COLUMN, REASON_COLUMN}
+    unused = [name for name in columns if name not in used]
+    return [f"the schema has no use for {named(unused)}"] if unused else []
 
 
 def _report(found: Converted, rows: int, columns: list[str], notes: Sequence[str] = ()) -> CheckReport:
@@ -200,7 +210,7 @@ def require_columns(columns: list[str], schema: DatasetSchema) -> None:
     if missing:
         shown = ", ".join(repr(name) for name in missing)
         raise ColumnsMissingError(
-            f"Columns that the schema requires are missing: {shown}.",
+            f"Columns that the schema requires are missing: {shown}. The table has {named(columns)}.",
             errors=[{"column": name, "message": "the column is missing"} for name in missing],
         )
 
