@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from packages.common.errors import StorageUnavailableError
 from packages.common.keys import ItemState
+from services.ingress_service.spool import SpooledItem
 from tests.ingress.live import ALICE, CAROL, CSV, CSV_TYPE, ROOT, Service, running, settings_for
 from tests.ingress.test_spool import Switch, accepted, storage_switch
 from tests.ingress.test_streaming import LARGE
@@ -103,6 +105,25 @@ def test_delete_also_takes_back_what_an_unanswered_request_has_stored(
     assert service.client.delete(item["links"]["self"], auth=ROOT).status_code == 204
     storage_switch.on = True
     wait_until(lambda: not [*service.queue.items(ItemState.ACCEPTED)])
+
+
+def test_an_item_with_a_key_is_not_deleted_before_it_is_forwarded(
+    service: Service, storage_switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client may send it again under the same id, to any replica; that must not be deleted later."""
+
+    def held(_: SpooledItem) -> None:
+        raise StorageUnavailableError("held")
+
+    monkeypatch.setattr(service.app.state.ingress.forwarder, "_forward", held)
+    spool_one(service)
+    storage_switch.on = True
+    answer = service.post(headers=CSV_TYPE | {"Idempotency-Key": "k"})
+    assert answer.status_code == 202, answer.text
+    refused = service.client.delete(answer.json()["state_url"], auth=ROOT)
+    assert (refused.status_code, refused.json()["code"]) == (409, "item_busy")
+    assert "forwarded" in refused.json()["detail"]
+    assert service.client.get(answer.json()["state_url"]).json()["spooled"]
 
 
 def test_a_page_of_the_spool_needs_no_storage(service: Service) -> None:

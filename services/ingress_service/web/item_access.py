@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from packages.common.errors import ItemNotFoundError, NodePathError
+from packages.common.errors import ItemBusyError, ItemNotFoundError, NodePathError
 from packages.common.keys import checked_item_id, checked_name
 from packages.common.queue import QueuedItem
 from services.ingress_service.errors import ForbiddenError
@@ -50,9 +50,18 @@ def spooled(ingress: Ingress, user: User, raw_id: str, *, admin: bool = False) -
 
 
 async def delete_from_spool(ingress: Ingress, user: User, item_id: str) -> bool:
-    """Delete an item that waits for the storage to come back; False if it does not."""
-    if ingress.spool is None or spooled(ingress, user, item_id, admin=True) is None:
+    """Delete an item that waits for the storage to come back; False if it does not.
+
+    Raises ItemBusyError for one with an Idempotency-Key: its client may have it accepted once more under the
+    same id, by any replica, and what is remembered as deleted here would take that away.
+    """
+    waiting = spooled(ingress, user, item_id, admin=True)
+    if ingress.spool is None or waiting is None:
         return False
+    if waiting.metadata.idempotency_key is not None:
+        raise ItemBusyError(
+            "An item with an Idempotency-Key is deleted once it has been forwarded, not before."
+        )
     return await anyio.to_thread.run_sync(ingress.spool.delete, item_id)
 
 
