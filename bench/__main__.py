@@ -15,6 +15,7 @@ from rich.console import Console
 from bench import ingress, ingress_table
 from bench.cases import Case, cases
 from bench.freshness import freshness_table, measure
+from bench.listing import main as measure_listing
 from bench.machine import facts
 from bench.merge import FailedError, Runner
 from bench.results import Result
@@ -24,6 +25,7 @@ from bench.table import facts_table, results_table
 WIDTH = 180  # columns where there is no terminal to ask
 FRESHNESS = "freshness"
 SWEEP = "sweep"
+LISTING = "listing"
 INGRESS = ("ingress", *ingress.CASES)
 
 
@@ -31,7 +33,9 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller cases, one round: below a minute.")] = False,
     case: Annotated[
         list[str] | None,
-        typer.Option(help="Only this case; repeat for more. `freshness`, `sweep`, `ingress`… only if named."),
+        typer.Option(
+            help="Only this case; repeat for more. `freshness`, `sweep`, `listing`, `ingress`… only if named."
+        ),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers there, too.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where stores are written, and removed again.")] = None,
@@ -43,6 +47,9 @@ def main(
         return
     if case == [SWEEP]:
         measure_sweeps(storage=["file"] if quick else None, folder=folder)
+        return
+    if case == [LISTING]:
+        measure_listing(items=2_000 if quick else 20_000, storage="file", rounds=3)
         return
     if case and set(case) <= set(INGRESS):
         _measure_ingress(console, folder, json_file, case, quick=quick)
