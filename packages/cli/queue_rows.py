@@ -89,7 +89,11 @@ def _reason(metadata: ItemMetadata) -> str:
     if outcome is not None and outcome.rejected_counts:
         counts = ", ".join(f"{count} {kind}" for kind, count in outcome.rejected_counts.items())
         return f"rejected: {counts}"
-    return f"waits until {metadata.retry_at:%Y-%m-%dT%H:%M:%SZ}" if metadata.retry_at else ""
+    if metadata.retry_at is None:
+        return ""
+    waits = f"waits until {metadata.retry_at:%Y-%m-%dT%H:%M:%SZ}"
+    error = metadata.history[-1].error if metadata.history else None
+    return f"{waits}: {error.kind}: {error.message}" if error is not None else waits
 
 
 def _document(row: ItemRow) -> dict[str, object]:

@@ -38,6 +38,15 @@ def test_ls_shows_state_and_reason_as_tab_separated_lines(site: Site, cli: Cli) 
     ]
 
 
+def test_ls_says_until_when_and_why_an_item_waits(site: Site, cli: Cli) -> None:
+    item_id = site.accept("weather", csv(0))
+    item = PlannedItem(item_id=item_id, extension="csv", size_bytes=1)
+    error = ItemError(kind="storage_unavailable", message="no space left")
+    settle(site.queue, [Verdict(item, VerdictKind.TRANSIENT, error=error)], Circumstances(BEGIN, 8))
+    (line,) = cli.run("queue", "ls").stdout.splitlines()
+    assert line.partition("waits until ")[2].endswith("Z: storage_unavailable: no space left")
+
+
 def test_ls_chooses_by_state_endpoint_and_node(site: Site, cli: Cli) -> None:
     plain, nested = site.accept("weather", csv(0)), site.accept("weather", csv(0), node="a/b")
     other = site.accept("river", [])
