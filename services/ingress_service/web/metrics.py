@@ -7,7 +7,7 @@ outcomes the codes of `problems`. docs/reference/metrics.md lists all of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import partial
+from functools import cache, partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -33,6 +33,7 @@ class Metrics:
 
     def __init__(self, gate: Gate) -> None:
         self.registry = CollectorRegistry()
+        self._of = cache(lambda metric, *labels: metric.labels(*labels))
         self.upload_routes: Mapping[str, str] = {}
         self._depth: QueueDepth | None = None
         self._requests = self._histogram(
@@ -86,26 +87,26 @@ class Metrics:
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one finished request."""
         shown = method if method in METHODS else "other"
-        self._requests.labels(route, shown, str(status)).observe(seconds)
+        self._of(self._requests, route, shown, str(status)).observe(seconds)
 
     def upload(self, route: str, status: int, code: str, received_bytes: int) -> None:
         """Count one finished upload; `code` is that of the problem, if it ended with one."""
         endpoint = self.upload_routes.get(route)
         if endpoint is None:
             return
-        self._uploads.labels(endpoint, DONE.get(status, code) if code == "ok" else code).inc()
-        self._received.labels(endpoint).inc(received_bytes)
+        self._of(self._uploads, endpoint, DONE.get(status, code) if code == "ok" else code).inc()
+        self._of(self._received, endpoint).inc(received_bytes)
 
     def accepted(self, endpoint: str, size_bytes: int) -> None:
         """Count one accepted item."""
-        self._accepted.labels(endpoint).inc()
-        self._bytes.labels(endpoint).observe(size_bytes)
+        self._of(self._accepted, endpoint).inc()
+        self._of(self._bytes, endpoint).observe(size_bytes)
         if self._depth is not None:
             self._depth.accepted(endpoint)
 
     def storage(self, operation: str, outcome: str, seconds: float) -> None:
         """Count one finished call to the storage."""
-        self._storage.labels(operation, outcome).observe(seconds)
+        self._of(self._storage, operation, outcome).observe(seconds)
 
     def woken(self, *, delivered: bool) -> None:
         """Count one attempt to wake the sweep."""

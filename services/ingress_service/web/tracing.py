@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import structlog
@@ -71,17 +71,15 @@ class NoSpan:
 class NoTracing:
     """Traces nothing."""
 
-    _span = NoSpan()
+    _nothing = nullcontext(NoSpan())
 
-    @contextmanager
-    def request(self, headers: Mapping[str, str]) -> Iterator[Span]:  # noqa: ARG002
+    def request(self, headers: Mapping[str, str]) -> AbstractContextManager[Span]:  # noqa: ARG002
         """No span."""
-        yield self._span
+        return self._nothing
 
-    @contextmanager
-    def storage(self, operation: str) -> Iterator[Span]:  # noqa: ARG002
+    def storage(self, operation: str) -> AbstractContextManager[Span]:  # noqa: ARG002
         """No span."""
-        yield self._span
+        return self._nothing
 
     def stop(self) -> None:
         """Nothing is left."""
