@@ -95,7 +95,8 @@ class Reader(HttpToolsProtocol):
     def _decline_upgrade(self, rest: bytes) -> None:
         """Read a request again without its wish for another protocol, which would be all of its body."""
         kept = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
-        line = b" ".join([self.parser.get_method(), self.url, b"HTTP/1.1"])
+        version = b"HTTP/" + self.parser.get_http_version().encode()
+        line = b" ".join([self.parser.get_method(), self.url, version])
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(b"\r\n".join([line, *kept, b"", rest]))
 
