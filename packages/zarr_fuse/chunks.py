@@ -21,7 +21,6 @@ from zarr.storage import MemoryStore
 from zarr_fuse.layout import Catalog, Document, children, join
 
 ZSTD_LEVEL = 3
-MAX_CHUNK_BYTES = 64 * 2**20
 LOOK_FIRST = 256  # cells that most often tell that a chunk is not all fill
 
 _FIXED_LENGTH: Any = {"name": "bytes", "configuration": {"endian": "little"}}

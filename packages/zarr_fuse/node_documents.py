@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zarr_fuse.chunks import MAX_CHUNK_BYTES, Index, StoredArray, new_document
+from zarr_fuse.chunks import Index, StoredArray, new_document
+from zarr_fuse.errors import SchemaWarning
 from zarr_fuse.layout import HIDDEN_PREFIX, Document, join
 from zarr_fuse.schema import DatasetSchema, Variable
 from zarr_fuse.schema.secrets import without_secrets
+from zarr_fuse.schema.sizes import chunk_lengths, cut, shard_lengths
 from zarr_fuse.version import __version__
 
 
@@ -41,43 +43,15 @@ def array_for(
     """The array of a variable with its final extent: the stored one grown, or a new one."""
     if stored is not None:
         return stored.resized(shape).with_attributes({**stored.document["attributes"], **variable.zarr_attrs})
-    chunks = _bounded([schema.COORDS[name].chunk_size for name in coords], variable)
+    for sentence in cut(variable, coords, schema):
+        warnings.warn(f"{variable.name}: {sentence}", SchemaWarning, stacklevel=2)
     document = new_document(
         shape=shape,
-        chunks=chunks,
-        shards=_shards(coords, schema, chunks),
+        chunks=chunk_lengths(variable, coords, schema),
+        shards=shard_lengths(variable, coords, schema),
         dtype=variable.storage_dtype,
         fill=variable.storage_na,
         dims=coords,
         attributes=variable.zarr_attrs,
     )
     return StoredArray(join(path, variable.name), document)
-
-
-def _shards(coords: Sequence[str], schema: DatasetSchema, chunks: Index) -> Index | None:
-    sizes = [schema.COORDS[name].shard_size for name in coords]
-    if not any(sizes):
-        return None
-    return tuple(size - size % chunk if size else chunk for size, chunk in zip(sizes, chunks, strict=True))
-
-
-def _bounded(chunks: Sequence[int], variable: Variable) -> Index:
-    """The chunk lengths, the longest halved until a chunk fits 64 MiB."""
-    lengths = list(chunks)
-    while _bytes(lengths, variable) > MAX_CHUNK_BYTES:
-        longest = lengths.index(max(lengths))
-        lengths[longest] = -(-lengths[longest] // 2)
-    if lengths != list(chunks):
-        warnings.warn(
-            f"{variable.name}: a chunk of {list(chunks)} cells is over 64 MiB, {lengths} is used",
-            UserWarning,
-            stacklevel=2,
-        )
-    return tuple(lengths)
-
-
-def _bytes(lengths: Sequence[int], variable: Variable) -> int:
-    total = int(variable.storage_dtype.itemsize)
-    for length in lengths:
-        total *= length
-    return total

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import yaml
 
+from zarr_fuse.schema.advice import advise
 from zarr_fuse.schema.context import ContextCfg, Problem, SchemaCtx
 from zarr_fuse.schema.dataset import DatasetSchema, NodeSchema
 from zarr_fuse.schema.forms import dump_yaml
@@ -53,7 +54,7 @@ def check(source: Path | str | bytes, source_description: str | None = None) -> 
     problems: list[Problem] = []
     ctx = SchemaCtx(file=name, problems=problems)
     with ctx.attempt():
-        _built(source, ctx)
+        advise(_built(source, ctx), ctx)
     return problems
 
 
