@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -345,6 +346,26 @@ def accept_forty_plain(site: Site) -> tuple[list[str], list[str]]:
     good += [site.accept("river", readings(number)) for number in range(10)]
     bad = [site.accept("weather", csv(number), schema_name="vanished.yaml") for number in range(10)]
     return good, bad + [site.accept("logger", {"no readings": 0}) for _ in range(10)]
+
+
+def test_of_a_long_queue_one_round_is_known_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding, "ROUND_ITEMS", 5)
+    for number in range(23):
+        site.accept("weather", csv(number, rows=1))
+    known, most, place = 0, 0, rounding.place
+
+    def placed(*arguments: Any) -> Any:
+        nonlocal known
+        known += 1
+        return place(*arguments)
+
+    def progress(done: int, _size: int) -> None:
+        nonlocal most
+        most = max(most, known - done)
+
+    monkeypatch.setattr(rounding, "place", placed)
+    assert sweep(site.settings, on_progress=progress).processed == known == 23
+    assert most == 5
 
 
 def test_troubled_store_is_left_alone_in_later_rounds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
