@@ -15,6 +15,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from zarr_fuse.errors import AccessDeniedError, StorageError
 from zarr_fuse.local_objects import LocalObjects
+from zarr_fuse.probe import first_line
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -166,8 +167,4 @@ class Objects:
         except (ob.PermissionDeniedError, ob.UnauthenticatedError, PermissionError) as error:
             raise AccessDeniedError(f"access to {key!r} is denied") from error
         except (ob.BaseError, OSError) as error:
-            raise StorageError(f"storage failed at {key!r}: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
+            raise StorageError(f"storage failed at {key!r}: {first_line(error)}") from error

@@ -21,7 +21,8 @@ ROUNDS = 3
 
 def first_line(error: BaseException) -> str:
     """The sentence of an obstore error, without the debug text below it."""
-    return str(error).partition("\n")[0]
+    text = str(error)
+    return "the bucket does not exist" if "NoSuchBucket" in text else text.partition("\n")[0]
 
 
 def probe_create_only(store: Store, prefix: str) -> bool:

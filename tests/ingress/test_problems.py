@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from structlog.testing import capture_logs
 
 from packages.common import errors as common_errors
 from packages.common.errors import IngressError, StorageUnavailableError
@@ -111,8 +112,12 @@ def test_storage_trouble_is_503_with_retry_after_and_names_no_place(
         raise StorageUnavailableError("put s3://bucket/secret.py: wonder")
 
     monkeypatch.setattr(service.app.state.ingress.queue, "accept_async", fail)
-    answer = service.post()
+    with capture_logs() as lines:
+        answer = service.post()
     assert assert_is_problem(answer, 503)["code"] == "storage_unavailable"
+    assert [line["reason"] for line in lines if line["event"] == "request"] == [
+        "put s3://bucket/secret.py: wonder"
+    ]
     assert int(answer.headers["retry-after"]) > 0
 
 

@@ -10,8 +10,11 @@ from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from tests.rigs.s3 import Bucket
+from zarr_fuse import open_store
 from zarr_fuse.abilities import Abilities, probe_abilities, probe_listing, probe_multipart
 from zarr_fuse.errors import StorageError
+from zarr_fuse.location import locate
+from zarr_fuse.options import resolve_options
 from zarr_fuse.probe import probe_create_only
 from zarr_fuse.storage import open_object_store
 
@@ -35,6 +38,15 @@ def test_an_s3_can_everything(bucket: Bucket) -> None:
     )
     assert probe_abilities(store, "probe") == EVERYTHING
     assert store.list().collect() == []
+
+
+def test_a_bucket_that_does_not_exist_is_called_that(bucket: Bucket) -> None:
+    options = bucket.options() | {"STORE_URL": f"s3://no-{bucket.name}/a/river.zarr"}
+    resolved = resolve_options(options, {})
+    with pytest.raises(StorageError, match="cannot be probed: the bucket does not exist"):
+        probe_abilities(locate(resolved).open(resolved, whole=True), "probe")
+    with pytest.raises(StorageError, match="the bucket does not exist"):
+        open_store("VARS: {v: {unit: m, coords: []}}", **options)
 
 
 def refuse(**wanted: Any) -> Callable[..., Any]:

@@ -24,6 +24,7 @@ LINGER_S = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
 SMALL_BODY_BYTES = 64 * 1024
 CLIENT_GONE = 499
+LOGGED = ("user", "item_id", "received_bytes", "reason")
 QUIET_PATHS = frozenset({"/health", "/health/ready", "/metrics"})
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -84,7 +85,7 @@ class AccessMiddleware:
             duration_ms=round(seconds * 1000, 1),
             client=(exchange.scope.get("client") or ("",))[0],
             outcome=exchange.outcome,
-            **{key: state[key] for key in ("user", "item_id", "received_bytes") if key in state},
+            **{key: state[key] for key in LOGGED if key in state},
         )
 
     def _trace(self, exchange: Exchange, span: Span) -> None:

@@ -19,6 +19,7 @@ from services.ingress_service.web.answers import Problem, RowProblem
 MEDIA_TYPE = "application/problem+json"
 REALM = 'Basic realm="ingress", charset="UTF-8"'
 RETRY_AFTER_S = 10
+REASON_LENGTH = 500  # of what the client is not told, in the log
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def respond_to(error: Exception, request: Request) -> JSONResponse:
     """Answer an exception of the tables above."""
     problem = problem_of(error, instance_of(request))
     request.state.code = problem.code
+    if problem.detail != str(error):
+        request.state.reason = " ".join(str(error).split())[:REASON_LENGTH]
     return respond(problem)
 
 
