@@ -10,6 +10,8 @@ import structlog
 from tests.rigs.smtp import Inbox, mail_server
 
 from .live import Service, running, settings_for
+from .scrapper_rig import Rig, rig_at
+from .scrapper_site import Site, running_site
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -43,3 +45,16 @@ def inbox() -> Iterator[Inbox]:
     """A mail server that takes everything."""
     with mail_server(Inbox()) as started:
         yield started
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site that scrapers may ask."""
+    with running_site() as started:
+        yield started
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """A configuration and a queue for scrapers."""
+    return rig_at(tmp_path)

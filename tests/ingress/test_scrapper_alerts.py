@@ -14,7 +14,7 @@ from services.ingress_service.scrapper.alerts import fingerprint_of
 from services.ingress_service.scrapper.history import Run
 from tests.ingress.scrapper_rig import Rig, rig_at
 from tests.ingress.scrapper_site import CSV, Site, running_site
-from tests.ingress.test_scrapper_firing import configure_rows
+from tests.ingress.scrapper_sun import configure_rows
 from tests.rigs.smtp import Inbox
 
 HOUR = timedelta(hours=1)

@@ -4,7 +4,6 @@ import gzip
 import ipaddress
 import threading
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 
 import pytest
@@ -20,18 +19,12 @@ from services.ingress_service.scrapper.errors import (
 from services.ingress_service.scrapper.fetch import Answer, fetch
 from services.ingress_service.scrapper.requests import FetchRequest
 from services.ingress_service.scrapper.retries import MAX_PAUSE_S, Limits, retrying
-from tests.ingress.scrapper_site import CSV, Site, drip, hang_up, running_site
+from tests.ingress.scrapper_site import CSV, drip, hang_up, running_site
 from tests.rigs.ports import refusing_port
 from tests.rigs.waiting import PATIENCE_S
 
 LIMITS = Limits(timeout_s=PATIENCE_S, max_bytes=10_000, attempts=4, backoff_s=0.01)
 HERE = ("127.0.0.1", "localhost")
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running_site() as started:
-        yield started
 
 
 def get(url: str, limits: Limits = LIMITS, headers=(), allowed=HERE) -> Answer:

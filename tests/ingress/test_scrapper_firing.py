@@ -1,53 +1,21 @@
 from __future__ import annotations
 
-import base64
 import bz2
 import ipaddress
 import json
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
-from pathlib import Path
 
 import pytest
 
-from packages.common.errors import ConfigurationError
 from services.ingress_service.scrapper import addresses
-from services.ingress_service.scrapper.credentials import clear_text, credentials_of
-from services.ingress_service.scrapper.errors import FetchUnavailableError
-from services.ingress_service.scrapper.limits import HostLimits
 from services.ingress_service.scrapper.payload_type import payload_type
-from tests.ingress.scrapper_rig import LIMITS, Rig, rig_at
-from tests.ingress.scrapper_site import CSV, Site, endless, running_site
+from tests.ingress.scrapper_rig import LIMITS, Rig
+from tests.ingress.scrapper_site import CSV, Site, endless
+from tests.ingress.scrapper_sun import CSV_TYPE, TARGET, configure, configure_rows
 from tests.rigs.waiting import PATIENCE_S
-
-CSV_TYPE = {"Content-Type": "text/csv"}
-TARGET = "cron: '0 * * * *', schema_name: sun.yaml, target_node: sun, allow_private_hosts: [127.0.0.1]"
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running_site() as started:
-        yield started
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return rig_at(tmp_path)
-
-
-def configure(rig: Rig, site: Site, path: str = "/data.csv", more: str = "") -> None:
-    rig.configure(f"  - {{name: sun, {TARGET}, url: '{site.url}{path}'{more}}}\n")
-
-
-def configure_rows(rig: Rig, site: Site, paths: list[str], more: str = "") -> None:
-    """A scraper with one request for each path."""
-    rig.write("frames/paths.csv", "path\n" + "".join(f"{path}\n" for path in paths))
-    rows = "{name: row, source: dataframe, dataframe_path: frames/paths.csv, outputs: {path: path}}"
-    request = f"{{url: '{site.url}/{{path}}'}}"
-    rig.configure(f"  - {{name: sun, {TARGET}, request: {request}, iterate: [{rows}]{more}}}\n")
 
 
 def test_no_row_drops_another(rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,120 +170,6 @@ def test_a_post_sends_its_body(rig: Rig, site: Site) -> None:
     assert [json.loads(body) for body in site.bodies] == [{"site": 'a"b'}]
 
 
-@pytest.mark.parametrize(
-    ("auth", "header", "value"),
-    [
-        ("{username: u, password_env: PW}", "authorization", "Basic " + base64.b64encode(b"u:s3").decode()),
-        (
-            "{username_env: U, password_env: PW}",
-            "authorization",
-            "Basic " + base64.b64encode(b"v:s3").decode(),
-        ),
-        ("{bearer_env: PW}", "authorization", "Bearer s3"),
-        ("{headers_env: {X-Api-Key: PW}}", "x-api-key", "s3"),
-    ],
-)
-def test_credentials_come_from_the_environment(rig: Rig, site: Site, auth, header, value) -> None:
-    rig.environment.update({"PW": "s3", "U": "v"})
-    with running_site() as other:
-        site.replies["/data.csv"] = (307, {"Location": f"{other.url}/data.csv"}, b"")
-        configure(rig, site, more=f", auth: {auth}")
-        assert rig.fire().counts == {"accepted": 1}
-        assert site.requests[0][1][header] == value
-        assert header not in other.requests[0][1]
-    record = rig.queue.storage.get("scrappers/sun.json")
-    assert b"s3" not in record
-
-
-def test_an_absent_variable_is_named(rig: Rig, site: Site) -> None:
-    configure(rig, site, more=", auth: {bearer_env: NOT_THERE}")
-    job = rig.scheduler()._jobs["sun"]
-    with pytest.raises(ConfigurationError, match="no NOT_THERE"):
-        credentials_of(job.scrapper, {})
-    (run,) = rig.fire().runs
-    assert (run.kind, site.requests) == ("configuration", [])
-
-
-def test_secrets_in_clear_text_are_warned_of(rig: Rig, site: Site) -> None:
-    headers = (
-        "headers: [{header_name: Authorization, header_value: x}, {header_name: Accept, header_value: y}]"
-    )
-    configure(rig, site, "/data.csv?apikey=1&q=2", f", {headers}")
-    warnings = clear_text(rig.scheduler()._jobs["sun"].scrapper)
-    assert [warning.split()[2] for warning in warnings] == ["Authorization", "apikey"]
-
-
-def page(number: int, **more: object) -> bytes:
-    return json.dumps(
-        {"data": {"time": [f"2026-11-20T0{number}:00:00Z"], "value": [number]}, **more}
-    ).encode()
-
-
-def row(number: int) -> bytes:
-    return f"time,value\n2026-11-20T0{number}:00:00Z,{number}\n".encode()
-
-
-def test_pages_follow_the_link_in_the_header(rig: Rig, site: Site) -> None:
-    site.replies |= {
-        "/p1": (200, CSV_TYPE | {"Link": '</p2?cursor=x>; rel="next"'}, row(1)),
-        "/p2": (200, CSV_TYPE | {"Link": f'<{site.url}/p3>; rel="next"'}, row(2)),
-        "/p3": (200, CSV_TYPE, row(3)),
-    }
-    configure(rig, site, "/p1", ", pagination: {next: link}")
-    assert [(run.page, run.state) for run in rig.fire().runs] == [
-        (1, "accepted"),
-        (2, "accepted"),
-        (3, "accepted"),
-    ]
-    assert [payload for _, payload in sorted(rig.items(), key=lambda one: one[1])] == [row(1), row(2), row(3)]
-
-
-def test_pages_follow_the_link_in_the_answer_and_replicas_agree_on_them(rig: Rig, site: Site) -> None:
-    cursors = iter(range(100))
-
-    def first(handler) -> None:
-        handler.send(200, {"Content-Type": "application/json"}, page(1, next=f"p2?cursor={next(cursors)}"))
-
-    site.replies |= {"/p1": first, "/p2": (200, {"Content-Type": "application/json"}, page(2, next=None))}
-    more = ", pagination: {next: $.next}, skip_unchanged: false, extract_fn: f, fn_module: m"
-    configure(rig, site, "/p1", more)
-    states = [[run.state for run in rig.fire().runs] for _ in range(2)]
-    assert states == [["accepted", "accepted"], ["duplicate", "duplicate"]]
-    assert len(rig.items()) == 2
-
-
-def test_pages_are_counted_up_to_the_first_empty_one(rig: Rig, site: Site) -> None:
-    def reply(handler) -> None:
-        number = int(handler.path.rpartition("=")[2])
-        handler.send(200, CSV_TYPE, row(number) if number < 3 else b"time,value\n")
-
-    site.replies["/data.csv"] = reply
-    configure(rig, site, "/data.csv?size=9", ", pagination: {page_param: page, first_page: 0}")
-    assert [run.state for run in rig.fire().runs] == ["accepted"] * 3
-    assert [path for path, _ in site.requests] == [f"/data.csv?size=9&page={number}" for number in range(4)]
-
-
-def test_a_server_that_knows_no_pages_makes_one_item(rig: Rig, site: Site) -> None:
-    configure(rig, site, more=", pagination: {page_param: page}")
-    assert [run.state for run in rig.fire().runs] == ["accepted"]
-    assert len(rig.items()) == 1
-    assert len(site.requests) == 2
-
-
-def test_pages_without_end_and_pages_that_fail(rig: Rig, site: Site) -> None:
-    site.replies |= {
-        "/p1": (200, CSV_TYPE | {"Link": "</p1b>; rel=next"}, row(1)),
-        "/p1b": (200, CSV_TYPE | {"Link": "</p1>; rel=next"}, row(2)),
-    }
-    configure(rig, site, "/p1", ", pagination: {next: link, max_pages: 2}")
-    runs = rig.fire().runs
-    assert [run.state for run in runs] == ["accepted", "accepted", "failed"]
-    assert "more than 2 pages" in runs[-1].reason
-    site.replies["/p1"] = (200, CSV_TYPE | {"Link": "<http://169.254.169.254/x>; rel=next"}, row(4))
-    rig.clock.now = rig.clock.now.replace(minute=30)
-    assert [run.kind for run in rig.fire().runs] == [None, "fetch_address"]
-
-
 def test_a_stop_ends_after_the_request_under_way(rig: Rig, site: Site) -> None:
     configure_rows(rig, site, ["a", "b", "c"])
     scheduler = rig.scheduler()
@@ -340,76 +194,6 @@ def test_the_time_of_one_scraper_may_be_shorter(rig: Rig, site: Site) -> None:
     release.set()
     assert run.kind == "fetch_unavailable"
     assert time.monotonic() - started < PATIENCE_S / 2
-
-
-class Ticking:
-    """A clock that moves by what is waited for."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def is_set(self) -> bool:
-        return False
-
-    def wait(self, seconds: float) -> bool:
-        self.now += seconds
-        return False
-
-
-def begins(limits: HostLimits, clock: Ticking, rates: list[float | None], host: str = "x") -> list[float]:
-    times = []
-    for rate in rates:
-        with limits.turn(host, rate, clock):
-            times.append(round(clock.now - 1000, 2))
-    return times
-
-
-def test_requests_to_one_host_keep_their_distance() -> None:
-    clock = Ticking()
-    limits = HostLimits(1, 10.0, clock)
-    assert begins(limits, clock, [None] * 3) == [0.0, 0.1, 0.2]
-    assert begins(limits, clock, [None], host="y") == [0.2]
-
-
-def test_the_strictest_scraper_of_a_host_sets_its_pace() -> None:
-    clock = Ticking()
-    limits = HostLimits(1, 10.0, clock)
-    assert begins(limits, clock, [0.5, None, None]) == [0.0, 2.0, 4.0]
-
-
-def test_a_host_that_asked_for_a_pause_gets_it() -> None:
-    clock = Ticking()
-    limits = HostLimits(1, 1000.0, clock)
-    limits.hold("x", 30)
-    assert begins(limits, clock, [None]) == [30.0]
-    limits.hold("x", 3600)
-    with pytest.raises(FetchUnavailableError, match="3600 s"):
-        begins(limits, clock, [None])
-    assert begins(limits, clock, [None], host="y") == [30.0]
-
-
-def test_only_so_many_requests_go_to_one_host_at_once() -> None:
-    limits = HostLimits(2, 1_000_000.0)
-    stopping, inside, most = threading.Event(), [], []
-    pair = threading.Barrier(2, timeout=PATIENCE_S)
-
-    def ask() -> None:
-        with limits.turn("x", None, stopping):
-            inside.append(1)
-            most.append(len(inside))
-            pair.wait()
-            time.sleep(0.01)
-            inside.pop()
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(most), max(most)) == (8, 2)
 
 
 def test_packed_grib_is_kept_as_it_came(rig: Rig, site: Site) -> None:

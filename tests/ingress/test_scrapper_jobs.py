@@ -4,7 +4,6 @@ import hashlib
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,17 +20,11 @@ from services.ingress_service.scrapper.dialects import read_job
 from services.ingress_service.scrapper.jobs import ScrapeJob
 from services.ingress_service.scrapper.requests import FetchRequest, item_id_of, public_url, render
 from services.ingress_service.scrapper.retries import Limits
-from tests.ingress.scrapper_site import CSV, Site, running_site
+from tests.ingress.scrapper_site import CSV, Site
 from tests.rigs.waiting import PATIENCE_S
 
 FIRED = datetime(2026, 11, 20, 8, 15, tzinfo=UTC)
 LIMITS = Limits(timeout_s=PATIENCE_S, max_bytes=10_000, attempts=3, backoff_s=0.001)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running_site() as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -9,16 +8,10 @@ import pytest
 
 from packages.common.keys import ItemState
 from tests.ingress.scrapper_rig import FRIDAY, Rig, rig_at
-from tests.ingress.scrapper_site import Site, running_site
+from tests.ingress.scrapper_site import Site
 from tests.rigs.s3 import Bucket
 
 FIRINGS = 100
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running_site() as started:
-        yield started
 
 
 def replicas_make_one_item_a_firing(rig: Rig, site: Site, replicas: int, race_every: int) -> None:
