@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
@@ -65,7 +66,10 @@ def _column(
 
 
 def _columnar(values: NDArray[Any]) -> NDArray[Any]:
-    """An array that polars takes: it knows no times in seconds."""
+    """An array that polars takes: it knows no times in seconds, and no dates in a list of objects."""
+    if values.dtype.kind == "O":
+        found = pd.Series(values.reshape(-1)).infer_objects()
+        values = found.to_numpy().reshape(values.shape) if isinstance(found.dtype, np.dtype) else values
     if values.dtype.kind != "M" or np.datetime_data(values.dtype)[0] == "ns":
         return values
     return values.astype("datetime64[us]")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -68,3 +70,14 @@ def test_what_is_no_frame_is_refused_with_the_way_to_one(node, frame, hint):
     with pytest.raises(TypeError, match=hint):
         node.update(frame)
     assert node.last_report is None
+
+
+def test_dense_lists_of_datetimes_numbers_and_texts_are_taken(node):
+    first, second = (datetime.fromisoformat(text) for text in ("2026-01-01", "2026-01-02"))
+    times = [second, first, None]
+    levels = [[1, 2.5], [None, 4], [5, 6]]
+    report = node.update_dense({"t": times, "site": ["weir", "mill"], "level": levels})
+    assert report.rejected_counts == {"coordinate_missing": 2}
+    stored = node.read_df(["level"])
+    assert stored["level"].to_list() == [4.0, None, 2.5, 1.0]
+    assert stored["t"].to_list() == [first, first, second, second]
