@@ -137,7 +137,7 @@ def main(
         took = time.perf_counter() - began
         found = list(costs(Counted(settings.s3_queue_url, settings), rounds))
         console.print(facts_table(facts(Path(name))))
-    console.print(table(found, f"{items:,} items on {storage}, filled in {took:.0f} s; best of {rounds}"))
+        console.print(table(found, f"{items:,} items on {storage}, filled in {took:.0f} s; best of {rounds}"))
 
 
 def table(found: list[Cost], title: str) -> Table:
