@@ -81,10 +81,10 @@ def _configured(settings: Settings) -> Iterator[Finding]:
 
 
 def _schemas(targets: list[Target]) -> Iterator[Finding]:
-    from services.ingress_service.web.setup import read_schema
+    from packages.cli.check_schemas import check_schema
 
     for target in targets:
-        yield from _attempt(f"schema of {target.name}", partial(read_schema, target))
+        yield from _attempt(f"schema of {target.name}", partial(check_schema, target))
 
 
 def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from zarr_fuse.location import locate
 from zarr_fuse.options import Options, resolve_options
 from zarr_fuse.probe import plain_put, remove
 from zarr_fuse.schema import deserialize
+from zarr_fuse.storage import open_object_store
 
 if TYPE_CHECKING:
     from packages.common.models.configuration_model import Target
@@ -42,17 +44,24 @@ def _problem(settings: Settings, options: Options) -> str:
             return "the store can only be read"
         if _is_beside_queue(settings, options):
             return ""
-        storage = location.open(options, whole=True)
         if location.url.startswith("s3://"):
+            storage = location.open(options, whole=True)
             return "; ".join(probe_abilities(storage, f"{location.name}.zf").lacking)
-        key = f".probe-{secrets.token_hex(8)}"
-        try:
-            plain_put(storage, key, key.encode())
-        finally:
-            remove(storage, [key])
+        _write_below(Path(location.folder))
     except ZarrFuseError as error:
         return str(error)
     return ""
+
+
+def _write_below(folder: Path) -> None:
+    """Write and remove a file in a folder, or in the first above it that there is: none is made."""
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    storage = open_object_store(str(place), create=False)
+    key = f".probe-{secrets.token_hex(8)}"
+    try:
+        plain_put(storage, key, key.encode())
+    finally:
+        remove(storage, [key])
 
 
 def _is_beside_queue(settings: Settings, options: Options) -> bool:

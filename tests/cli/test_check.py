@@ -142,3 +142,18 @@ def test_every_store_that_a_schema_names_is_tried(cli: Cli, inputs: Path, tmp_pa
     assert [f"store {taken.as_uri()}/grid.zarr" in line for line in found] == [True]
     assert f"ok     store {(tmp_path / 'store.zarr').as_uri()}" in cli.run("check", code=1).stdout
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["taken"]
+
+
+def test_no_folder_is_made_for_a_store(cli: Cli, inputs: Path, tmp_path: Path) -> None:
+    schema = f"ATTRS: {{STORE_URL: deep/below/grid.zarr}}\n{SCHEMA}"
+    (inputs.parent / "schemas" / "tree.yaml").write_text(schema)
+    assert "ok     store deep/below/grid.zarr" in cli.run("check").stdout
+    assert not (tmp_path / "deep").exists()
+
+
+def test_units_that_no_table_can_have_are_found_before_the_first_upload(cli: Cli, inputs: Path) -> None:
+    schema = SCHEMA.replace("temperature: {unit: degC", "temperature: {unit: degC, source_unit: m")
+    (inputs.parent / "schemas" / "tree.yaml").write_text(schema)
+    found = wrong_lines(cli)
+    assert found
+    assert all("tree.yaml: station/temperature: the source unit meter measures" in line for line in found)
