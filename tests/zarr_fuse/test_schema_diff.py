@@ -8,7 +8,7 @@ from dataclasses import fields
 import polars as pl
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from tests.hypothesis_profiles import examples
 from tests.zarr_fuse.test_schema_properties import nodes
@@ -147,13 +147,21 @@ def test_a_schema_is_equal_to_itself_read_back(document):
         assert compare(tree, deserialize(serialize(tree))) == []
 
 
+def left_open(tree):
+    """Places of a node that it leaves to what is stored: there the way back may change nothing."""
+    return {f"COORDS/{name}/{key}/" for name, coord in tree.ds.COORDS.items() for key in coord.left_open}
+
+
 @settings(max_examples=examples(10))
 @given(one=nodes(depth=0), other=nodes(depth=0))
+@example(one={"COORDS": {"c": {"type": "int"}}}, other={"COORDS": {"c": {"unit": "m", "chunk_size": 1}}})
 def test_the_way_back_changes_the_same_places(one, other):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
         before, after = deserialize(one), deserialize(other)
-    there, back = compare(before, after), compare(after, before)
+    either = tuple(left_open(before) | left_open(after))
+    there = [change for change in compare(before, after) if not f"{change.place}/".startswith(either)]
+    back = [change for change in compare(after, before) if not f"{change.place}/".startswith(either)]
     assert {(c.place, json.dumps([c.old, c.new], allow_nan=False)) for c in there} == {
         (c.place, json.dumps([c.new, c.old], allow_nan=False)) for c in back
     }
