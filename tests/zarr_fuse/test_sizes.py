@@ -22,9 +22,7 @@ grid:
 SHARDS = ", chunk_size: 64, shard_size: 65536"
 
 
-@pytest.mark.parametrize(
-    ("more", "shape"), [("", [4, 8, 8]), (SHARDS, [4, 64, 8])], ids=["chunks", "shards"]
-)
+@pytest.mark.parametrize(("more", "shape"), [("", [4, 8, 8]), (SHARDS, [4, 64, 8])], ids=["chunks", "shards"])
 def test_arrays_are_made_with_what_fits(monkeypatch, more, shape):
     monkeypatch.setattr(sizes, "MAX_CHUNK_BYTES", 2**11)
     monkeypatch.setattr(sizes, "MAX_SHARD_BYTES", 2**14)
