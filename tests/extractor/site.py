@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from packages.common.keys import ItemState, new_item_id
@@ -244,3 +245,12 @@ def readings(number: int, place: str = "valley", rows: int = 3) -> list[dict[str
 def csv(number: int, place: str = "valley", rows: int = 3) -> str:
     lines = [",".join(str(value) for value in one.values()) for one in readings(number, place, rows)]
     return "time,place,temperature\n" + "\n".join(lines) + "\n"
+
+
+def assert_holds(dataset: xr.Dataset, numbers: set[int], place: str = "valley") -> None:
+    """The dataset holds exactly the readings of these numbers."""
+    rows = [one for number in sorted(numbers) for one in readings(number)]
+    times = np.array([str(one["time"])[:19] for one in rows], dtype="datetime64[ns]")
+    np.testing.assert_array_equal(dataset["time"], times)
+    assert dataset["place"].values.tolist() == [place]
+    np.testing.assert_array_equal(dataset["temperature"].values[:, 0], [one["temperature"] for one in rows])

@@ -1,29 +1,14 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
-import xarray as xr
 
-from packages.common.keys import ItemState
 from packages.common.last_sweep import last_sweep
-from packages.common.queue import Move, Queue
-from packages.common.settings import Settings
-from services.extractor_service import group as grouping
-from services.extractor_service import places
-from services.extractor_service import rounds as rounding
-from services.extractor_service.group import begun, settled
-from services.extractor_service.plan import plan
-from services.extractor_service.report import SweepReport, total
-from services.extractor_service.rounds import rounds
-from services.extractor_service.sweep import merge_store, sweep
-from tests.extractor.site import NODE, Site, build_site, csv, readings
-from zarr_fuse import Node
-from zarr_fuse.errors import AccessDeniedError, LeaseHeldError
+from services.extractor_service.sweep import sweep
+from tests.extractor.site import NODE, Site, assert_holds, build_site, csv, readings
 
 
 def series(number: int) -> dict[str, object]:
@@ -83,15 +68,6 @@ def test_forty_items_with_five_bad_ones(any_site: Site) -> None:
     assert_holds(site.dataset("weather.yaml", "logger"), set(range(9)))
     assert_holds(site.dataset("weather.yaml", "forecast"), set(range(10)) - {2, 7}, place="peak")
     assert sweep(site.settings).counts() == dict.fromkeys(report.counts(), 0)
-
-
-def assert_holds(dataset: xr.Dataset, numbers: set[int], place: str = "valley") -> None:
-    """The dataset holds exactly the readings of these numbers."""
-    rows = [one for number in sorted(numbers) for one in readings(number)]
-    times = np.array([str(one["time"])[:19] for one in rows], dtype="datetime64[ns]")
-    np.testing.assert_array_equal(dataset["time"], times)
-    assert dataset["place"].values.tolist() == [place]
-    np.testing.assert_array_equal(dataset["temperature"].values[:, 0], [one["temperature"] for one in rows])
 
 
 def test_outcome_tells_where_the_rows_went(site: Site) -> None:
@@ -170,219 +146,6 @@ def test_endpoint_may_want_an_item_with_bad_rows_to_fail(site: Site) -> None:
     assert outcome.rows is None
     assert len(outcome.rejected_rows) == 2
     assert_holds(site.dataset("weather.yaml", "station"), {5})
-
-
-def test_item_already_in_the_ledger_is_only_moved(site: Site) -> None:
-    item_id = site.accept("weather", csv(0))
-    sweep(site.settings)
-    found = site.queue.find(item_id)
-    assert found is not None
-    again = site.metadata(item_id).model_copy(update={"outcome": None})
-    site.queue.settle([Move(found, again, ItemState.ACCEPTED)])
-    report = sweep(site.settings)
-    assert (report.duplicates, report.processed) == (1, 0)
-    assert site.states() == {item_id: ["processed"]}
-
-
-def test_crash_between_merge_and_move_is_finished_with_the_outcome_kept(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    item_id = site.accept("weather", csv(0))
-    with monkeypatch.context() as patch:
-        patch.setattr(Queue, "_leave", lambda queue, moves: None)
-        sweep(site.settings)
-    assert site.states() == {item_id: ["accepted", "processed"]}
-    assert sweep(site.settings).duplicates == 1
-    assert site.states() == {item_id: ["processed"]}
-    outcome = site.metadata(item_id).outcome
-    assert outcome is not None
-    assert outcome.rows == 3
-
-
-def test_interrupted_move_to_failed_is_finished_and_not_tried_again(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    item_id = site.accept("logger", {"readings": "crash"})
-    with monkeypatch.context() as patch:
-        patch.setattr(Queue, "_leave", lambda queue, moves: None)
-        sweep(site.settings)
-    assert site.states() == {item_id: ["accepted", "failed"]}
-    site.write("extract/devices.py", "raise AssertionError('called again')\n")
-    report = sweep(site.settings)
-    assert (report.resumed, report.failed) == (1, 0)
-    assert site.states() == {item_id: ["failed"]}
-
-
-def test_mended_item_is_merged_after_requeue(site: Site) -> None:
-    item_id = site.accept("weather", csv(0), schema_name="late.yaml")
-    sweep(site.settings)
-    site.write("schemas/late.yaml", (site.folder / "inputs" / "schemas" / "weather.yaml").read_text())
-    found = site.queue.find(item_id)
-    assert found is not None
-    site.queue.requeue(found)
-    assert sweep(site.settings).processed == 1
-    assert site.states() == {item_id: ["processed"]}
-
-
-def test_group_is_one_transaction_and_a_small_bound_makes_several(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    groups = count_transactions(monkeypatch)
-    ids = [site.accept("weather", csv(number)) for number in range(6)]
-    sweep(site.settings)
-    assert groups == [ids]
-    groups.clear()
-    more = [site.accept("weather", csv(number + 6, rows=50)) for number in range(6)]
-    sweep(site.settings.model_copy(update={"sweep_max_bytes": 4000}))
-    assert len(groups) > 2
-    assert [one for group in groups for one in group] == more
-
-
-def count_transactions(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    groups: list[list[str]] = []
-    begin = Node.transaction
-
-    def transaction(node: Node, item_ids: list[str], **options: object) -> object:
-        groups.append(list(item_ids))
-        return begin(node, item_ids, **options)
-
-    monkeypatch.setattr(Node, "transaction", transaction)
-    return groups
-
-
-def held(*_: object, **__: object) -> None:
-    raise LeaseHeldError("another writer holds the lease")
-
-
-def test_held_lease_leaves_the_items_of_that_store_for_later(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waiting, merged = site.accept("weather", csv(0)), site.accept("river", readings(0))
-    begin = Node.transaction
-
-    def transaction(node: Node, item_ids: list[str], **options: object) -> object:
-        return held() if waiting in item_ids else begin(node, item_ids, **options)
-
-    monkeypatch.setattr(Node, "transaction", transaction)
-    report = sweep(site.settings)
-    assert (report.retried, report.processed, report.failed) == (1, 1, 0)
-    assert report.has_trouble
-    assert site.states() == {waiting: ["accepted"], merged: ["processed"]}
-    assert site.metadata(waiting).attempts == 1
-    assert sweep(site.settings).counts() == dict.fromkeys(report.counts(), 0)
-
-
-def test_store_that_cannot_be_opened_keeps_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad, good = site.accept("weather", csv(0)), site.accept("river", readings(0))
-    open_root = places.open_root
-
-    def opened(settings: Settings, schema_file: Path) -> Node:
-        if schema_file.name == "weather.yaml":
-            raise AccessDeniedError("the storage refuses these credentials")
-        return open_root(settings, schema_file)
-
-    monkeypatch.setattr(places, "open_root", opened)
-    report = sweep(site.settings)
-    assert (report.processed, report.retried, report.failed) == (1, 1, 0)
-    assert report.failures[0].message == "the storage refuses these credentials"
-    assert site.states() == {bad: ["accepted"], good: ["processed"]}
-
-
-def test_crash_of_the_pipeline_in_one_store_is_told_and_keeps_no_other(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waiting, merged = site.accept("weather", csv(0)), site.accept("river", readings(0))
-    merge = grouping.merge
-
-    def crashes(root: Node, batch: list) -> list:
-        if any(one.item.item_id == waiting for one in batch):
-            raise RuntimeError("a mistake of ours")
-        return merge(root, batch)
-
-    monkeypatch.setattr(grouping, "merge", crashes)
-    report = sweep(site.settings)
-    assert report.trouble == [f"{site.settings.s3_store_url}: a mistake of ours"]
-    assert site.states() == {waiting: ["accepted"], merged: ["processed"]}
-
-
-def test_old_plan_finds_nothing_to_do(site: Site) -> None:
-    site.accept("weather", csv(0))
-    (old,) = plan(site.settings)
-    sweep(site.settings)
-    assert merge_store(site.settings, old) == SweepReport()
-
-
-def test_items_that_another_sweep_was_quicker_with_are_done(site: Site) -> None:
-    ids = [site.accept("weather", csv(number)) for number in range(3)]
-    ids.append(site.accept("logger", {"readings": "crash"}))
-    with begun(site.settings) as work:
-        (taken,) = rounds(work.queue, work.targets, site.queue.items(ItemState.ACCEPTED))
-        sweep(site.settings)
-        before = site.states()
-        (group,) = taken.groups
-        again = total(settled(work, group))
-    assert (again.duplicates, again.gone, again.processed, again.failed) == (3, 1, 0, 0)
-    assert site.states() == before
-    outcome = site.metadata(ids[0]).outcome
-    assert outcome is not None
-    assert outcome.rows == 3
-
-
-def test_many_rounds_end_like_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding, "ROUND_ITEMS", 7)
-    good, bad = accept_forty_plain(site)
-    waits = site.accept("weather", csv(50), retry_at=datetime.now(UTC) + timedelta(hours=1))
-    steps: list[tuple[int, int]] = []
-    report = sweep(site.settings, on_progress=lambda done, size: steps.append((done, size)))
-    assert (report.processed, report.failed) == (len(good), len(bad))
-    assert steps[-1] == (len(good) + len(bad) + 1, len(good) + len(bad) + 1)
-    assert_holds(site.dataset("weather.yaml", "station"), set(range(10)))
-    ends = dict.fromkeys(good, "processed") | dict.fromkeys(bad, "failed") | {waits: "accepted"}
-    assert site.states() == {item_id: [state] for item_id, state in ends.items()}
-
-
-def accept_forty_plain(site: Site) -> tuple[list[str], list[str]]:
-    good = [site.accept("weather", csv(number)) for number in range(10)]
-    good += [site.accept("river", readings(number)) for number in range(10)]
-    bad = [site.accept("weather", csv(number), schema_name="vanished.yaml") for number in range(10)]
-    return good, bad + [site.accept("logger", {"no readings": 0}) for _ in range(10)]
-
-
-def test_of_a_long_queue_one_round_is_known_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding, "ROUND_ITEMS", 5)
-    for number in range(23):
-        site.accept("weather", csv(number, rows=1))
-    known, most, place = 0, 0, rounding.place
-
-    def placed(*arguments: Any) -> Any:
-        nonlocal known
-        known += 1
-        return place(*arguments)
-
-    def progress(done: int, _size: int) -> None:
-        nonlocal most
-        most = max(most, known - done)
-
-    monkeypatch.setattr(rounding, "place", placed)
-    assert sweep(site.settings, on_progress=progress).processed == known == 23
-    assert most == 5
-
-
-def test_troubled_store_is_left_alone_in_later_rounds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding, "ROUND_ITEMS", 2)
-    merged = [site.accept("river", readings(number)) for number in range(3)]
-    waiting = [site.accept("weather", csv(number)) for number in range(5)]
-    merge = grouping.merge
-
-    def crashes(root: Node, batch: list) -> list:
-        if any(one.item.item_id in waiting for one in batch):
-            raise RuntimeError("a mistake of ours")
-        return merge(root, batch)
-
-    monkeypatch.setattr(grouping, "merge", crashes)
-    assert sweep(site.settings).trouble == [f"{site.settings.s3_store_url}: a mistake of ours"]
-    ends = dict.fromkeys(merged, "processed") | dict.fromkeys(waiting, "accepted")
-    assert site.states() == {item_id: [state] for item_id, state in ends.items()}
 
 
 def test_progress_ends_at_the_number_of_items(site: Site) -> None:
