@@ -74,6 +74,8 @@ def _configured(settings: Settings) -> Iterator[Finding]:
     yield from _attempt(subject, lambda: configurations.append(read_configuration(settings)))
     for configuration in configurations:
         targets = [*configuration.endpoints, *configuration.active_scrappers]
+        if not targets:
+            yield Finding(subject, "it names neither endpoints nor scrapers, so nothing would come in")
         yield from _schemas(targets)
         yield from _extractors(settings, targets)
         yield from _scrapers(settings, configuration)

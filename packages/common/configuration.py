@@ -76,6 +76,8 @@ def _problem(document: YamlDocument, found: Any) -> str:  # noqa: ANN401 - pydan
     message = found["msg"].removeprefix("Value error, ")
     if found["type"] == "extra_forbidden":
         message = f"unknown key; the nearest known one is {_nearest(place)!r}"
+    elif found["type"] in {"model_type", "model_attributes_type"}:
+        message = "keys with values belong here, such as `name: weather`"
     elif found["type"] == "missing":
         message = "is missing"
     return document.problem(place, message)

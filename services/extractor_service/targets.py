@@ -16,6 +16,8 @@ from zarr_fuse.errors import ZarrFuseError
 from zarr_fuse.options import resolve_options
 from zarr_fuse.schema import deserialize
 
+NO_SCHEMA = "the item names no schema; `ingress queue requeue --refresh` takes that of its endpoint"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -61,7 +63,7 @@ class Targets:
             return _with_suffix(self._settings.schema_folder / schema_name)
         if schema_path:
             return _with_suffix(self._settings.config_path.parent / schema_path)
-        raise SchemaUnavailableError("the item names no schema")
+        raise SchemaUnavailableError(NO_SCHEMA)
 
     def _store_url(self, schema_file: Path) -> str:
         if schema_file not in self._store_urls:

@@ -157,3 +157,12 @@ def test_units_that_no_table_can_have_are_found_before_the_first_upload(cli: Cli
     found = wrong_lines(cli)
     assert found
     assert all("tree.yaml: station/temperature: the source unit meter measures" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "neither endpoints nor scrapers"), ("- weather\n", "keys with values belong here")],
+)
+def test_a_configuration_without_content_is_told(cli: Cli, inputs: Path, text: str, said: str) -> None:
+    inputs.write_text(text)
+    assert [said in line for line in wrong_lines(cli)] == [True]

@@ -171,7 +171,9 @@ def test_name_of_a_schema_may_lack_its_suffix_and_a_path_is_relative_to_the_conf
 
 def test_item_without_schema_is_a_reason(site: Site) -> None:
     item_id = site.accept("weather", csv(0), schema_name=None)
-    assert reasons(site)[item_id] == ("schema_unavailable", "the item names no schema")
+    kind, message = reasons(site)[item_id]
+    assert (kind, message.partition(";")[0]) == ("schema_unavailable", "the item names no schema")
+    assert "--refresh" in message
 
 
 def test_absent_configuration_stops_the_sweep_and_moves_nothing(site: Site) -> None:
