@@ -65,7 +65,7 @@ class Runner:
         shutil.copytree(history, store, copy_function=_link)
         for frame in place.glob("*.arrow"):
             _link(str(frame), str(store / frame.name))
-        found = self._act(side, case, store)
+        found: dict[str, Any] = self._act(side, case, store)
         shutil.rmtree(store)
         return found
 
