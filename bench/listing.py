@@ -24,11 +24,11 @@ from packages.common.objects import ObjectInfo
 from packages.common.queue import Queue
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
-from services.ingress_service.web import item_views
-from services.ingress_service.web.listing import Query, newest
+from services.ingress_service.web.items import views as item_views
+from services.ingress_service.web.items.listing import Query, newest
 from tests.rigs.ceph_rgw import running_gateway
 from tests.rigs.s3 import new_bucket
-from zarr_fuse.storage import Store, open_object_store
+from zarr_fuse.storage.opening import Store, open_object_store
 
 PAGE = 50
 PAGE_KEYS = 1000

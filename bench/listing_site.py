@@ -11,7 +11,7 @@ import obstore
 
 from packages.common.keys import ItemState, metadata_key, new_item_id, payload_key
 from packages.common.models.metadata_model import ItemMetadata, Outcome
-from zarr_fuse.storage import Store
+from zarr_fuse.storage.opening import Store
 
 FOLDERS = [
     (f"e{number}", node) for number, nodes in enumerate((3, 3, 2, 1, 1)) for node in ("", "a", "b")[:nodes]

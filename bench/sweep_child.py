@@ -23,8 +23,8 @@ from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from services.extractor_service import places
 from services.extractor_service.sweep import sweep
-from zarr_fuse.objects import Objects
-from zarr_fuse.storage import open_object_store
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.storage.opening import open_object_store
 
 AT_ONCE = 16  # requests in flight, as many as a sweep has
 PAGE = 1000

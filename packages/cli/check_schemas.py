@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packages.common.errors import ConfigurationError
 from services.ingress_service.web.setup import read_schema
-from zarr_fuse.columns import check_units
+from zarr_fuse.values.columns import check_units
 
 if TYPE_CHECKING:
     from packages.common.models.configuration_model import Target

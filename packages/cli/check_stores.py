@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from services.extractor_service.places import store_options
-from zarr_fuse.abilities import probe_abilities
 from zarr_fuse.errors import ZarrFuseError
-from zarr_fuse.location import locate
 from zarr_fuse.options import Options, resolve_options
-from zarr_fuse.probe import plain_put, remove
 from zarr_fuse.schema import deserialize
-from zarr_fuse.storage import open_object_store
+from zarr_fuse.storage.abilities import probe_abilities
+from zarr_fuse.storage.location import locate
+from zarr_fuse.storage.opening import open_object_store
+from zarr_fuse.storage.probe import plain_put, remove
 
 if TYPE_CHECKING:
     from packages.common.models.configuration_model import Target

@@ -16,8 +16,8 @@ from services.ingress_service.scrapper.dialects import read_job
 from services.ingress_service.scrapper.model import Job
 from services.ingress_service.scrapper.requests import render, shown_url
 from services.ingress_service.scrapper.schedule import fire_times
-from services.ingress_service.web.inlets import Inlet
 from services.ingress_service.web.setup import read_schema
+from services.ingress_service.web.uploads.inlets import Inlet
 
 TIMES_SHOWN = 3
 REQUESTS_SHOWN = 10

@@ -25,7 +25,7 @@ from obstore.store import LocalStore
 
 from packages.common.local_listing import STAGING, listed
 from packages.common.objects import ObjectInfo, translated
-from zarr_fuse.storage import Store
+from zarr_fuse.storage.opening import Store
 
 STALE_S = 24 * 3600
 _NO_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0|#\d+$")

@@ -13,7 +13,7 @@ from packages.common.errors import StorageError
 from packages.common.objects import translated
 
 if TYPE_CHECKING:
-    from zarr_fuse.storage import Store
+    from zarr_fuse.storage.opening import Store
 
 log = structlog.get_logger("storage")
 

@@ -18,9 +18,9 @@ from packages.common.local_files import local_files
 from packages.common.object_writer import ObjectWriter, RemoteWriter
 from packages.common.objects import ObjectInfo, longest_key, object_info, translated, translated_probe
 from packages.common.settings import Settings
-from zarr_fuse.abilities import Abilities, probe_abilities
 from zarr_fuse.errors import OptionError
-from zarr_fuse.storage import Store, open_object_store, probe_create_only
+from zarr_fuse.storage.abilities import Abilities, probe_abilities
+from zarr_fuse.storage.opening import Store, open_object_store, probe_create_only
 
 Payload: TypeAlias = bytes | Path
 """What is written: bytes, or a file to read them from."""

@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 from zarr.abc.store import Store as ZarrStore
 
-from zarr_fuse.layout import HIDDEN_PREFIX
+from zarr_fuse.stored.layout import HIDDEN_PREFIX
 
 # Nanoseconds, as xarray has them by default, reach from 1677 to 2262 only.
 TIME_CODERS = tuple(xr.coders.CFDatetimeCoder(time_unit=unit) for unit in ("ns", "us"))

@@ -16,13 +16,13 @@ from zarr_fuse.commit.history import Commit
 from zarr_fuse.commit.protocol import ItemLedger
 from zarr_fuse.errors import NodeNotFoundError
 from zarr_fuse.foreign import foreign_store
-from zarr_fuse.layout import children, join
 from zarr_fuse.lazy import lazy_dataset, visible
 from zarr_fuse.options import node_logger
 from zarr_fuse.report import UpdateReport
 from zarr_fuse.schema import DatasetSchema, NodeSchema
 from zarr_fuse.schema.secrets import without_secrets
 from zarr_fuse.store import Store
+from zarr_fuse.stored.layout import children, join
 from zarr_fuse.tables import long_table, with_labels
 from zarr_fuse.transaction import NodeWriter, Transaction
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zarr_fuse.adoption import lost_groups
 from zarr_fuse.errors import ReadOnlyError
 from zarr_fuse.node import Node
 from zarr_fuse.options import resolve_options
 from zarr_fuse.schema import NodeSchema, deserialize
 from zarr_fuse.store import Store
+from zarr_fuse.stored.adoption import lost_groups
 from zarr_fuse.transaction import Transaction
 
 SCHEMA_SUFFIXES = (".yaml", ".yml", ".json")

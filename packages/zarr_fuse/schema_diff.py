@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from zarr_fuse.evolution import fixed_differences, flatten
-from zarr_fuse.layout import join
 from zarr_fuse.options import DEFAULTS
 from zarr_fuse.schema import Coord, DatasetSchema, DiscreteRange, NodeSchema, Variable
 from zarr_fuse.schema.forms import json_value
 from zarr_fuse.schema.secrets import without_secrets
 from zarr_fuse.schema.unit_forms import unit_form
+from zarr_fuse.stored.evolution import fixed_differences, flatten
+from zarr_fuse.stored.layout import join
 
 
 class Effect(StrEnum):

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from obstore.store import MemoryStore
 from zarr.abc.store import Store as ZarrStore
 
-from zarr_fuse.adoption import foreign_documents, unconsolidated_groups
-from zarr_fuse.chunks import arrays_of
 from zarr_fuse.commit.choice import commits_for, stored_format
 from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.commit.protocol import Commits, ItemLedger
@@ -21,7 +19,14 @@ from zarr_fuse.errors import (
     StoreNotFoundError,
     TransactionError,
 )
-from zarr_fuse.evolution import (
+from zarr_fuse.merging.merge import NodeMerge
+from zarr_fuse.options import Options
+from zarr_fuse.schema import DatasetSchema, NodeSchema
+from zarr_fuse.storage.location import Location, locate
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.adoption import foreign_documents, unconsolidated_groups
+from zarr_fuse.stored.chunks import arrays_of
+from zarr_fuse.stored.evolution import (
     combined,
     flatten,
     left_out,
@@ -29,20 +34,15 @@ from zarr_fuse.evolution import (
     tell_of_more,
     with_notes,
 )
-from zarr_fuse.layout import (
+from zarr_fuse.stored.layout import (
     Catalog,
     Document,
     Layout,
     group_document,
     is_group,
 )
-from zarr_fuse.location import Location, locate
-from zarr_fuse.merge import NodeMerge
-from zarr_fuse.node_documents import essence, node_attributes
-from zarr_fuse.objects import Objects
-from zarr_fuse.options import Options
-from zarr_fuse.reader import ChunkReader
-from zarr_fuse.schema import DatasetSchema, NodeSchema
+from zarr_fuse.stored.node_documents import essence, node_attributes
+from zarr_fuse.stored.reader import ChunkReader
 
 if TYPE_CHECKING:
     from zarr_fuse.transaction import Transaction

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.errors import AlreadyMergedError, CommitConflictError, OptionError, TransactionError
-from zarr_fuse.layout import Document
-from zarr_fuse.merge import NodeMerge
+from zarr_fuse.incoming.unshared import unshared
+from zarr_fuse.merging.merge import NodeMerge
 from zarr_fuse.options import CHOICES
 from zarr_fuse.report import UpdateReport
-from zarr_fuse.unshared import unshared
+from zarr_fuse.stored.layout import Document
 
 if TYPE_CHECKING:
     from zarr_fuse.store import Store

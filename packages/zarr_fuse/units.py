@@ -11,10 +11,10 @@ import pint
 from numpy.typing import ArrayLike, NDArray
 
 from zarr_fuse.errors import UndefinedUnitError
-from zarr_fuse.pint_units import NoneUnit, Quantity, Unit, convert, ureg
-from zarr_fuse.time_units import TICKS, DateTimeUnit
-from zarr_fuse.times import between_units, read_times
-from zarr_fuse.zones import TZINFOS, build_tzinfos
+from zarr_fuse.values.pint_units import NoneUnit, Quantity, Unit, convert, ureg
+from zarr_fuse.values.time_units import TICKS, DateTimeUnit
+from zarr_fuse.values.times import between_units, read_times
+from zarr_fuse.values.zones import TZINFOS, build_tzinfos
 
 __all__ = [
     "TICKS",

@@ -15,7 +15,7 @@ import xarray as xr
 from packages.common.extractors.frames import Frame
 from packages.common.quarantine import REASON_COLUMN, ROW_COLUMN
 from zarr_fuse.errors import ZarrFuseError
-from zarr_fuse.frame import convert
+from zarr_fuse.incoming.frame import convert
 from zarr_fuse.report import LISTED_ROWS, RejectedRow, UpdateReport
 from zarr_fuse.schema import DatasetSchema
 

@@ -22,7 +22,7 @@ from packages.common.logging_setup import configure_logging
 from packages.common.settings import Settings, load_settings
 from services.ingress_service.heap import limit_arenas, set_start_apart
 from services.ingress_service.web.app import create_app
-from services.ingress_service.web.connections import Connection
+from services.ingress_service.web.wire.connections import Connection
 
 EXIT_STOPPED, EXIT_NO_PORT, EXIT_MISCONFIGURED = 0, 1, 2
 DRAIN_S = 30

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from packages.common.errors import IngressError
-from services.ingress_service.web.metrics import Metrics
+from services.ingress_service.web.signals.metrics import Metrics
 
 MIN_INTERVAL_S = 0.5  # a run of the sweep takes longer, and lists everything that came meanwhile
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0

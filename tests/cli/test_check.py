@@ -9,7 +9,7 @@ from packages.cli import check
 from packages.common.extractors import process
 from tests.cli.runner import Cli, cli_of
 from tests.ingress.live import CONFIGURATION, SCHEMA, USERS, write_inputs
-from zarr_fuse.abilities import Abilities
+from zarr_fuse.storage.abilities import Abilities
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import re
 import pytest
 
 from tests.docs.blocks import ROOT
-from zarr_fuse.evolution import FIXED, FIXED_OF_COORDS
 from zarr_fuse.schema.document import CoordDocument, RangeDocument, TimeUnitDocument, VariableDocument
 from zarr_fuse.schema.entries import RESERVED_ATTRS
 from zarr_fuse.schema.json_schema import document_schema
 from zarr_fuse.schema.legacy import IGNORED
 from zarr_fuse.schema.types import TYPE_PATTERN
 from zarr_fuse.schema_diff import INCOMING, Effect
-from zarr_fuse.time_units import TICKS
+from zarr_fuse.stored.evolution import FIXED, FIXED_OF_COORDS
+from zarr_fuse.values.time_units import TICKS
 
 PAGE = (ROOT / "docs" / "reference" / "schema.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`([^`]+)`")

@@ -16,9 +16,9 @@ from packages.common.keys import ItemState
 from services.extractor_service import outcomes, places
 from tests.extractor.site import Site, build_s3_site, build_site
 from tests.faults.switch import Switch, SwitchedMemory, SwitchedQueueStorage
-from zarr_fuse import location
 from zarr_fuse.commit import lease, process
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage import location
+from zarr_fuse.storage.objects import Objects
 
 CONFIGURATION = """
 endpoints:

@@ -12,10 +12,11 @@ import pytest
 from packages.common.errors import StorageUnavailableError
 from packages.common.keys import ItemState
 from packages.common.s3io import ObjectStorage
-from services.ingress_service.web import health, watch
+from services.ingress_service.web import health
+from services.ingress_service.web.signals import watch
 from tests.ingress.live import CSV, Service
 from tests.rigs.waiting import PATIENCE_S, wait_until
-from zarr_fuse.abilities import Abilities
+from zarr_fuse.storage.abilities import Abilities
 
 Start = Callable[..., Service]
 
@@ -173,7 +174,7 @@ def test_a_full_queue_refuses_uploads_but_still_checks_them(start: Start) -> Non
 def test_the_count_finds_what_others_have_stored_and_ends_at_its_bound(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ingress_service.web.queue_depth.COUNTED_ITEMS", 3)
+    monkeypatch.setattr("services.ingress_service.web.signals.queue_depth.COUNTED_ITEMS", 3)
     service = start()
     found = watched(service)
     for name in ("weather/20260101T000000_00000000000a", "weather/20250101T000000_00000000000b", "gone/x"):

@@ -13,7 +13,8 @@ from contextlib import suppress
 
 import pytest
 
-from services.ingress_service.web import bodies, limits
+from services.ingress_service.web import limits
+from services.ingress_service.web.uploads import bodies
 from tests.ingress.hostile import connected, ending, head, status, unharmed
 from tests.ingress.live import CSV, Service, receive
 from tests.rigs.waiting import wait_until

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.ingress_service.web import connections, reading
+from services.ingress_service.web.wire import connections, reading
 from tests.ingress.hostile import Case, check_refusal, chunked, connected, exchange, post, status, unharmed
 from tests.ingress.live import CSV, Service, receive
 from tests.rigs.waiting import PATIENCE_S

@@ -12,7 +12,7 @@ from services.ingress_service.errors import OverloadedError, TooManyUploadsError
 from services.ingress_service.web.limits import Gate
 from tests.ingress.hostile import connected, head
 from tests.ingress.live import ALICE, BOB, CSV, Service
-from tests.ingress.test_streaming import LARGE, in_pieces
+from tests.ingress.uploads.test_streaming import LARGE, in_pieces
 from tests.rigs.s3 import bucket_behind
 from tests.rigs.waiting import PATIENCE_S, wait_until
 

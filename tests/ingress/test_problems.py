@@ -99,7 +99,7 @@ def test_an_unforeseen_exception_is_500_and_tells_nothing(
     def fail(*_: Any) -> None:
         raise RuntimeError("password=wonder in /srv/secret.py")
 
-    monkeypatch.setattr("services.ingress_service.web.uploads._metadata", fail)
+    monkeypatch.setattr("services.ingress_service.web.uploads.routes._metadata", fail)
     answer = service.post(headers=CSV_TYPE | {"X-Request-ID": "look-here-1"})
     assert assert_is_problem(answer, 500)["code"] == "internal"
     assert answer.headers["x-request-id"] == "look-here-1"

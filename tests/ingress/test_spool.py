@@ -26,7 +26,7 @@ from services.ingress_service import spool_forwarder
 from services.ingress_service.spool import Spool
 from services.ingress_service.spool_forwarder import SpoolForwarder
 from tests.ingress.live import CSV, CSV_TYPE, Service, running, settings_for
-from tests.ingress.test_streaming import LARGE
+from tests.ingress.uploads.test_streaming import LARGE
 from tests.rigs.waiting import wait_until
 
 

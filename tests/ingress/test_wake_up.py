@@ -11,7 +11,7 @@ from packages.common import airflow_api
 from services.ingress_service import wake_up as module
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.limits import Gate
-from services.ingress_service.web.metrics import Metrics
+from services.ingress_service.web.signals.metrics import Metrics
 from tests.rigs.waiting import PATIENCE_S, wait_until
 
 from .fake_airflow import PASSWORD, FakeAirflow, running_airflow

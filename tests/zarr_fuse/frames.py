@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from zarr_fuse.frame import Converted, convert
+from zarr_fuse.incoming.frame import Converted, convert
 from zarr_fuse.schema import DatasetSchema, deserialize
 
 FLOAT = "{unit: '', coords: x}"

@@ -14,8 +14,9 @@ from zarr.storage import ObjectStore
 
 from tests.zarr_fuse import river
 from tests.zarr_fuse.storages import FailingStore
-from zarr_fuse import location, open_store
+from zarr_fuse import open_store
 from zarr_fuse.commit import icechunk_storage, lease, process, repository
+from zarr_fuse.storage import location
 
 
 class River:

@@ -7,8 +7,8 @@ from functools import cached_property
 from obstore.store import MemoryStore, S3Store
 
 from tests.faults.switch import Switch, Switched
-from zarr_fuse.layout import Layout
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.layout import Layout
 
 
 def in_memory() -> tuple[Objects, Layout]:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from zarr_fuse.errors import MissingOptionError, OptionError, UnsupportedUrlError
-from zarr_fuse.location import locate
 from zarr_fuse.options import resolve_options
+from zarr_fuse.storage.location import locate
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from tests.zarr_fuse.storages import FailingS3Store
 from zarr_fuse import open_store, remove_store
 from zarr_fuse.commit import write_ahead
 from zarr_fuse.errors import LeaseHeldError, StorageError
-from zarr_fuse.storage import probe_create_only
+from zarr_fuse.storage.opening import probe_create_only
 
 SIMPLE = {
     "n": {

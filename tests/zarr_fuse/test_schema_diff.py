@@ -11,12 +11,12 @@ import yaml
 from hypothesis import example, given, settings
 
 from tests.hypothesis_profiles import examples
-from tests.zarr_fuse.test_schema_properties import nodes
+from tests.zarr_fuse.schema.test_properties import nodes
 from zarr_fuse import open_store
 from zarr_fuse.errors import SchemaConflictError, SchemaWarning
-from zarr_fuse.evolution import FIXED, FIXED_OF_COORDS
 from zarr_fuse.schema import Coord, deserialize, serialize
 from zarr_fuse.schema_diff import INCOMING, WHY_FIXED, Change, Effect, compare
+from zarr_fuse.stored.evolution import FIXED, FIXED_OF_COORDS
 
 OLD = """
 ATTRS: {title: River, STORE_URL: "memory://a"}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from zarr_fuse.commit.ledger import Sidecar
 from zarr_fuse.commit.records import CommitRecord
-from zarr_fuse.layout import STAMP, Catalog, Document, Layout, is_group
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.layout import STAMP, Catalog, Document, Layout, is_group
 
 
 def last_applied(objects: Objects, layout: Layout, sidecar: Sidecar, catalog: Catalog) -> int:

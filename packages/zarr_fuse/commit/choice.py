@@ -10,10 +10,10 @@ from zarr_fuse.commit.protocol import Commits
 from zarr_fuse.commit.readings import zip_archive
 from zarr_fuse.commit.write_ahead import WriteAhead
 from zarr_fuse.errors import OptionError
-from zarr_fuse.layout import Layout
-from zarr_fuse.location import Location
-from zarr_fuse.objects import Objects
 from zarr_fuse.options import Options
+from zarr_fuse.storage.location import Location
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.layout import Layout
 
 ZARR, ICECHUNK = "zarr", "icechunk"
 

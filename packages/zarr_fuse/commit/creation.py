@@ -11,11 +11,11 @@ from zarr_fuse.commit.lease import Lease
 from zarr_fuse.commit.repository import Repository
 from zarr_fuse.commit.safety import require_create_only
 from zarr_fuse.errors import OptionError
-from zarr_fuse.layout import Layout
-from zarr_fuse.location import Location
-from zarr_fuse.objects import Objects
 from zarr_fuse.options import Options
-from zarr_fuse.storage import CALL_TIMEOUT_S
+from zarr_fuse.storage.location import Location
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.storage.opening import CALL_TIMEOUT_S
+from zarr_fuse.stored.layout import Layout
 
 POINTERS = ("refs/branch.main/ref.json", "repo")  # what makes a repository one, by the version of its format
 OWN = ("snapshots", "transactions", "manifests", "chunks", "refs", "overwritten", "config.yaml", "repo")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from zarr_fuse.layout import Catalog, Layout, consolidated, encode, is_group
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.layout import Catalog, Layout, consolidated, encode, is_group
 
 
 def put_documents(

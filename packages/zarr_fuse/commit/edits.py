@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from zarr_fuse.chunks import Index, StoredArray
+from zarr_fuse.stored.chunks import Index, StoredArray
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import icechunk
 from obstore.store import S3Store
 
 from zarr_fuse.errors import OptionError, UnsupportedUrlError
-from zarr_fuse.location import Location
 from zarr_fuse.options import Options
-from zarr_fuse.s3_options import S3Settings, s3_config
-from zarr_fuse.storage import BACKOFF_DEFAULTS, RETRY_DEFAULTS, FixedCredentials
+from zarr_fuse.storage.location import Location
+from zarr_fuse.storage.opening import BACKOFF_DEFAULTS, RETRY_DEFAULTS, FixedCredentials
+from zarr_fuse.storage.s3_options import S3Settings, s3_config
 
 WITHOUT_COUNTERPART = frozenset(
     {

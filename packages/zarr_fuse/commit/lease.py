@@ -20,8 +20,8 @@ from typing import Any
 
 from zarr_fuse.commit.process import holder, is_dead
 from zarr_fuse.errors import LeaseHeldError, LeaseLostError
-from zarr_fuse.layout import Layout
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.layout import Layout
 
 POLL_S = 0.05
 REMOTE_REQUEST_TIMEOUT_S = 15.0

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.commit.segments import digest, digests_of, hits_in, in_order
-from zarr_fuse.layout import Layout
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.layout import Layout
 
 COMPACT_AT = 32  # records there may be before they are folded
 KEEP_RECORDS = (

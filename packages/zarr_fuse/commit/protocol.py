@@ -16,7 +16,7 @@ from zarr.abc.store import Store as ZarrStore
 from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.commit.history import Commit
 from zarr_fuse.commit.records import CommitRecord
-from zarr_fuse.layout import Catalog, Layout
+from zarr_fuse.stored.layout import Catalog, Layout
 
 
 class ChunkObjects(Protocol):

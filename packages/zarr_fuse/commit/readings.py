@@ -16,7 +16,7 @@ from zarr_fuse.commit.edits import ChunkEdit, Stage
 from zarr_fuse.commit.history import Commit
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.errors import CorruptStoreError, ReadOnlyError, StoreNotFoundError
-from zarr_fuse.layout import Catalog, Layout, decoded, is_group, join
+from zarr_fuse.stored.layout import Catalog, Layout, decoded, is_group, join
 
 
 def zip_archive(path: Path) -> Readings:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from zarr_fuse.layout import Document
+from zarr_fuse.stored.layout import Document
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 
-from zarr_fuse.chunks import Index, StoredArray
 from zarr_fuse.commit.applied import last_applied
 from zarr_fuse.commit.ledger import Ledger, Sidecar, read_sidecar
 from zarr_fuse.commit.records import CommitRecord
 from zarr_fuse.commit.staging import intended
-from zarr_fuse.layout import Catalog, Document, Layout
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.chunks import Index, StoredArray
+from zarr_fuse.stored.layout import Catalog, Document, Layout
 
 Apply = Callable[[CommitRecord, Catalog], Catalog]
 

@@ -8,7 +8,7 @@ from typing import Any
 from obstore.store import S3Store
 
 from zarr_fuse.errors import UnsafeStoreError
-from zarr_fuse.probe import probe_create_only
+from zarr_fuse.storage.probe import probe_create_only
 
 _safe: set[tuple[str | None, str]] = set()
 _lock = threading.Lock()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
 
 DIGEST_BYTES = 16
 WHOLE_BYTES = 65536  # a segment up to this size is read in one piece

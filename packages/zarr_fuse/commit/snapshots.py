@@ -41,7 +41,7 @@ from zarr_fuse.errors import (
     TransactionError,
     ZarrFuseError,
 )
-from zarr_fuse.layout import Catalog, Layout, encode, join
+from zarr_fuse.stored.layout import Catalog, Layout, encode, join
 
 RERUNS = 10
 PAUSE_S = 0.02  # upper bound of the pause before the first rerun; doubled each time

@@ -16,10 +16,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from zarr_fuse.chunks import StoredArray
 from zarr_fuse.commit.edits import ChunkEdit, Stage
-from zarr_fuse.layout import Layout
-from zarr_fuse.objects import Objects
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.stored.chunks import StoredArray
+from zarr_fuse.stored.layout import Layout
 
 BATCH_BYTES = 8 * 2**20  # encoded chunks held in memory before they are written
 ENCODERS = 2  # chunks compressed at once: the merge itself keeps a processor busy

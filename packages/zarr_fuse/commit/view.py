@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from zarr.abc.store import Store as ZarrStore
 
 from zarr_fuse.commit.repository import Repository, SessionObjects
-from zarr_fuse.layout import Catalog, is_group, join
+from zarr_fuse.stored.layout import Catalog, is_group, join
 
 
 class View:

@@ -27,11 +27,11 @@ from zarr_fuse.commit.recovery import Recovery, closing, has_leftovers
 from zarr_fuse.commit.safety import require_create_only
 from zarr_fuse.commit.staging import Staging
 from zarr_fuse.errors import LeaseHeldError, LeaseLostError, TransactionError, ZarrFuseError
-from zarr_fuse.layout import STAMP, Catalog, Layout, consolidated, encode, read_catalog
-from zarr_fuse.location import Location
-from zarr_fuse.objects import Objects
 from zarr_fuse.options import Options
-from zarr_fuse.storage import CALL_TIMEOUT_S
+from zarr_fuse.storage.location import Location
+from zarr_fuse.storage.objects import Objects
+from zarr_fuse.storage.opening import CALL_TIMEOUT_S
+from zarr_fuse.stored.layout import STAMP, Catalog, Layout, consolidated, encode, read_catalog
 
 COMPACT_EVERY = 16  # transactions between two looks at the ledger
 

@@ -15,7 +15,7 @@ from zarr_fuse.schema.entries import RESERVED_ATTRS
 from zarr_fuse.schema.legacy import IGNORED
 from zarr_fuse.schema.parse import NAME, RESERVED_KEYS, RESERVED_NAMES
 from zarr_fuse.schema.types import TYPE_PATTERN
-from zarr_fuse.time_units import TICK_PATTERN
+from zarr_fuse.values.time_units import TICK_PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 JsonSchema = dict[str, Any]

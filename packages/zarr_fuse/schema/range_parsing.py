@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from zarr_fuse.columns import check_units, convert_column
 from zarr_fuse.schema.context import SchemaCtx
 from zarr_fuse.schema.document import RangeDocument, TimeUnitDocument, read_document
 from zarr_fuse.schema.ranges import AnyRange, DiscreteRange, InfRange, IntervalRange, plain
 from zarr_fuse.schema.types import DType
 from zarr_fuse.schema.unit_forms import parse_unit
-from zarr_fuse.times import read_times
 from zarr_fuse.units import AnyUnit, DateTimeUnit, NoneUnit, Unit, convert
+from zarr_fuse.values.columns import check_units, convert_column
+from zarr_fuse.values.times import read_times
 
 _ROUNDING_ULPS = 4
 """How far a converted bound is moved outwards, so that rounding does not cut the border off."""

@@ -9,7 +9,7 @@ from zarr_fuse.errors import SchemaError
 from zarr_fuse.schema.context import SchemaCtx
 from zarr_fuse.schema.document import TimeUnitDocument
 from zarr_fuse.units import TICKS, AnyUnit, DateTimeUnit, NoneUnit, UndefinedUnitError, Unit
-from zarr_fuse.zones import has_summer_time
+from zarr_fuse.values.zones import has_summer_time
 
 _BARE_POWER = re.compile(r"(?<=[^\W\d_])([+-]?[1-9])(?![\d.])")
 _EASILY_MISTAKEN = {"C": ("coulomb", "degC"), "D": ("debye", "day")}

@@ -18,8 +18,8 @@ from zarr_fuse.schema.ranges import AnyRange, DiscreteRange, InfRange, flags
 from zarr_fuse.schema.steps import Interval
 from zarr_fuse.schema.types import DType
 from zarr_fuse.schema.unit_forms import unit_form
-from zarr_fuse.times import NAT
 from zarr_fuse.units import AnyUnit, DateTimeQuantity, DateTimeUnit, NoneUnit, Quantity, create_quantity
+from zarr_fuse.values.times import NAT
 
 
 @dataclass(frozen=True, eq=False)

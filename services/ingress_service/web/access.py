@@ -14,9 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingress_service.web.metrics import Metrics
 from services.ingress_service.web.problems import respond_to
-from services.ingress_service.web.tracing import Span, Tracing, hand_on
+from services.ingress_service.web.signals.metrics import Metrics
+from services.ingress_service.web.signals.tracing import Span, Tracing, hand_on
 
 REPLAYED = "Idempotent-Replayed"
 REQUEST_ID = "X-Request-ID"

@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 from packages.common.models.configuration_model import Endpoint
 from services.ingress_service.web.caller import BasicAuth, Caller
 from services.ingress_service.web.context import Ingress, ingress_of
-from services.ingress_service.web.inlets import Inlet
-from services.ingress_service.web.openapi import upload_operation
-from services.ingress_service.web.uploads import accept
+from services.ingress_service.web.description.openapi import upload_operation
+from services.ingress_service.web.uploads.inlets import Inlet
+from services.ingress_service.web.uploads.routes import accept
 
 NODE_PATH = "/{node_path:path}"
 Validate = Annotated[

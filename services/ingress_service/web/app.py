@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from packages.common.settings import Settings
-from services.ingress_service.web import items, openapi, problems, scrapers, service_routes
+from services.ingress_service.web import problems, scrapers, service_routes
 from services.ingress_service.web.access import AccessMiddleware
 from services.ingress_service.web.api import upload_router, upload_routes
-from services.ingress_service.web.framing import FramingMiddleware
+from services.ingress_service.web.description import openapi
+from services.ingress_service.web.items import routes as items
 from services.ingress_service.web.setup import build_ingress
+from services.ingress_service.web.wire.framing import FramingMiddleware
 
 DESCRIPTION = "Takes tabular measurements in. What is answered with 202 is stored durably and will be merged."
 

@@ -15,16 +15,16 @@ from services.ingress_service.spool import Spool
 from services.ingress_service.spool_forwarder import SpoolForwarder
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
-from services.ingress_service.web.bodies import Bounds
 from services.ingress_service.web.health import Readiness
-from services.ingress_service.web.idempotency import IdempotencyKeys
-from services.ingress_service.web.inlets import Inlet
-from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
-from services.ingress_service.web.metrics import Metrics
-from services.ingress_service.web.tracing import Tracing
-from services.ingress_service.web.trials import Trials
-from services.ingress_service.web.watch import Watch
+from services.ingress_service.web.signals.metrics import Metrics
+from services.ingress_service.web.signals.tracing import Tracing
+from services.ingress_service.web.signals.watch import Watch
+from services.ingress_service.web.uploads.bodies import Bounds
+from services.ingress_service.web.uploads.idempotency import IdempotencyKeys
+from services.ingress_service.web.uploads.inlets import Inlet
+from services.ingress_service.web.uploads.keeping import Keeper
+from services.ingress_service.web.uploads.trials import Trials
 
 OnAccepted = Callable[[str], Awaitable[None]]
 

@@ -14,7 +14,7 @@ from packages.common.s3io import ObjectStorage
 from packages.common.wording import counted
 from services.ingress_service.spool import Spool
 from services.ingress_service.web.answers import Check, ReadinessReport
-from services.ingress_service.web.watch import Watch
+from services.ingress_service.web.signals.watch import Watch
 
 REMEMBERED_S = 5.0
 PROBE_TIMEOUT_S = 5.0

@@ -21,9 +21,9 @@ from services.ingress_service.scrapper.records import Records
 from services.ingress_service.scrapper.retries import Limits
 from services.ingress_service.scrapper.scheduler import ScrapperScheduler
 from services.ingress_service.scrapper.scraping import Check, OnStored
-from services.ingress_service.web.checks import PayloadCheck
-from services.ingress_service.web.content import supported_type
-from services.ingress_service.web.inlets import Inlet
+from services.ingress_service.web.uploads.checks import PayloadCheck
+from services.ingress_service.web.uploads.content import supported_type
+from services.ingress_service.web.uploads.inlets import Inlet
 
 log = structlog.get_logger("ingress")
 

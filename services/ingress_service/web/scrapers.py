@@ -17,8 +17,8 @@ from services.ingress_service.web.answers import (
 )
 from services.ingress_service.web.caller import Caller
 from services.ingress_service.web.context import Ingress, ingress_of
-from services.ingress_service.web.moments import Moment
-from services.ingress_service.web.openapi import errors_of
+from services.ingress_service.web.description.openapi import errors_of
+from services.ingress_service.web.items.moments import Moment
 from services.ingress_service.web.users import User
 
 MAX_WINDOWS = 200

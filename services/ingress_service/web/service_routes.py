@@ -4,9 +4,9 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from services.ingress_service.web import docs_page
 from services.ingress_service.web.answers import ReadinessReport
 from services.ingress_service.web.context import ingress_of
+from services.ingress_service.web.description import docs_page
 from services.ingress_service.web.problems import MEDIA_TYPE, build, headers_of, instance_of
 
 router = APIRouter(tags=["service"])

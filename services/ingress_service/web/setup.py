@@ -23,22 +23,22 @@ from services.ingress_service.spool import Spool
 from services.ingress_service.spool_forwarder import SpoolForwarder
 from services.ingress_service.wake_up import WakeUp
 from services.ingress_service.web.auth import Authenticator
-from services.ingress_service.web.bodies import Bounds
 from services.ingress_service.web.context import Ingress
 from services.ingress_service.web.health import Readiness
-from services.ingress_service.web.idempotency import IdempotencyKeys
-from services.ingress_service.web.inlets import AnyTarget, Inlet, find_node
-from services.ingress_service.web.keeping import Keeper
 from services.ingress_service.web.limits import Gate
-from services.ingress_service.web.metrics import Metrics
-from services.ingress_service.web.observed import ObservedStorage, Observer
-from services.ingress_service.web.queue_depth import QueueDepth
-from services.ingress_service.web.scraper_metrics import ScraperCollector
 from services.ingress_service.web.scraper_setup import build_scheduler
-from services.ingress_service.web.sweep_metrics import SweepCollector
-from services.ingress_service.web.tracing import build_tracing
-from services.ingress_service.web.trials import Trials
-from services.ingress_service.web.watch import Watch
+from services.ingress_service.web.signals.metrics import Metrics
+from services.ingress_service.web.signals.observed import ObservedStorage, Observer
+from services.ingress_service.web.signals.queue_depth import QueueDepth
+from services.ingress_service.web.signals.scraper_metrics import ScraperCollector
+from services.ingress_service.web.signals.sweep_metrics import SweepCollector
+from services.ingress_service.web.signals.tracing import build_tracing
+from services.ingress_service.web.signals.watch import Watch
+from services.ingress_service.web.uploads.bodies import Bounds
+from services.ingress_service.web.uploads.idempotency import IdempotencyKeys
+from services.ingress_service.web.uploads.inlets import AnyTarget, Inlet, find_node
+from services.ingress_service.web.uploads.keeping import Keeper
+from services.ingress_service.web.uploads.trials import Trials
 from zarr_fuse.errors import SchemaError
 from zarr_fuse.schema import NodeSchema, deserialize
 

@@ -1,0 +1,1 @@
+"""What a caller brings: frames, grids and datasets, on their way into a node."""

@@ -1,0 +1,1 @@
+"""The merge of one node: labels find their positions, cells their chunks."""

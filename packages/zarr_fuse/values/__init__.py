@@ -1,0 +1,1 @@
+"""What a cell becomes: numbers, texts and times in the type and unit of their variable."""

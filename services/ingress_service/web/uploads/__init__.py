@@ -1,0 +1,1 @@
+"""The way of an upload: received, unpacked, checked, held, and made durable."""

@@ -1,0 +1,1 @@
+"""Connections and the requests on them, before any route sees them."""
