@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.rigs.project import ROOT
 
 
 def test_imports_point_one_way(tmp_path: Path) -> None:

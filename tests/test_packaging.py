@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.rigs.project import ROOT
+
 CODE_FOLDERS = (
     "packages/common",
     "packages/zarr_fuse",

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from packages.cli import main
 from tests.cli.runner import cli_of
 from tests.ingress.live import CONFIGURATION, write_inputs
+from tests.rigs.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 FAST_MODULES = {"numpy", "polars", "pandas", "xarray", "zarr", "fastapi", "httpx", "obstore", "pydantic"}
 
 

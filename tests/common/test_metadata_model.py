@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packages.common.models.metadata_model import ItemError, ItemMetadata, Outcome, RejectedRow
+from tests.rigs.project import RECORDINGS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "yr_no"
+RECORDED = RECORDINGS / "yr_no"
 
 json_values = st.recursive(
     st.none()

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from helm_python import Chart
 
-ROOT = Path(__file__).parents[2]
+from tests.rigs.project import ROOT
+
 CHART = ROOT / "charts" / "zarr-fuse-ingress"
 CASES = sorted(path.stem for path in (Path(__file__).parent / "values").glob("*.yaml"))
 Manifest = dict[str, Any]

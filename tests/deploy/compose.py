@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.deploy.chart import ROOT
 from tests.docs.blocks import blocks_of
 from tests.rigs.docker_engine import DockerEngine
 from tests.rigs.ports import free_port
+from tests.rigs.project import ROOT
 
 
 @dataclass

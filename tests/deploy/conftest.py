@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.chart import ROOT
 from tests.deploy.compose import System, system
 from tests.rigs.base_images import make_base_images
 from tests.rigs.debian import RigUnavailableError
 from tests.rigs.docker_engine import DockerEngine, running_engine
+from tests.rigs.project import ROOT
 
 SHIPPED = (
     ".dockerignore",

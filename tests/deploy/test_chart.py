@@ -16,7 +16,6 @@ from services.ingress_service.main import DRAIN_S
 from tests.deploy.chart import (
     CASES,
     CHART,
-    ROOT,
     STORE,
     at,
     containers,
@@ -29,6 +28,7 @@ from tests.deploy.chart import (
     values_of,
 )
 from tests.deploy.snapshots import assert_snapshot, summary
+from tests.rigs.project import ROOT
 
 KUBERNETES = ("1.27", "1.34")
 CUSTOM_KINDS = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 
 from packages.common.settings import Settings
 from services.ingress_service.web.app import create_app
-from tests.deploy.chart import CHART, ROOT, find
+from tests.deploy.chart import CHART, find
+from tests.rigs.project import ROOT
 from tools.chart_readme import readme, resolve
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))

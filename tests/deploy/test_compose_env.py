@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from packages.common.models.user_model import parse_users
 from packages.common.settings import Settings
-from tests.deploy.chart import ROOT
+from tests.rigs.project import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.docs.blocks import README, ROOT, Shell, blocks_of, environment
+from tests.docs.blocks import README, Shell, blocks_of, environment
 from tests.e2e.deployment import wait_until_ready
 from tests.rigs.ports import free_port
+from tests.rigs.project import ROOT
 
 
 def wrapper(path: Path, arguments: str) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.docs.blocks import README, ROOT, Shell, blocks_of, commands, environment
+from tests.docs.blocks import README, Shell, blocks_of, commands, environment
+from tests.rigs.project import ROOT
 from tests.rigs.s3 import new_bucket
 
 HOW_TO = ROOT / "docs" / "how-to"

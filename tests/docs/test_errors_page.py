@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import ROOT
+from tests.rigs.project import ROOT
 from tools.error_page import PAGE, TREES, errors_of
 
 

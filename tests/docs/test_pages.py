@@ -8,7 +8,8 @@ import pytest
 
 from packages.common.configuration import load_configuration
 from packages.common.settings import describe_settings
-from tests.docs.blocks import PAGES, ROOT, blocks_of
+from tests.docs.blocks import PAGES, blocks_of
+from tests.rigs.project import ROOT
 from zarr_fuse.schema import deserialize
 
 LINK = re.compile(r"\]\((?!https?://)(?P<target>[^)#]*)(?:#(?P<heading>[^)]*))?\)")

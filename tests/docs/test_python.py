@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.docs.blocks import ROOT, blocks_of
+from tests.docs.blocks import blocks_of
+from tests.rigs.project import ROOT
 from zarr_fuse import Node
 
 PAGE = ROOT / "docs" / "reference" / "zarr_fuse.md"

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.docs.blocks import ROOT, blocks_of
+from tests.docs.blocks import blocks_of
 from tests.rigs.ceph_rgw import ACCESS_KEY, SECRET_KEY
+from tests.rigs.project import ROOT
 from zarr_fuse import open_store
 
 PAGE = ROOT / "docs" / "how-to" / "read-the-data.md"

@@ -7,7 +7,7 @@ from packages.common.models.metadata_model import ItemMetadata, Outcome
 from packages.common.settings import Settings
 from services.ingress_service.web.app import create_app
 from services.ingress_service.web.problems import ANSWERS
-from tests.docs.blocks import ROOT
+from tests.rigs.project import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.docs.blocks import ROOT
+from tests.rigs.project import ROOT
 from zarr_fuse.schema.document import CoordDocument, RangeDocument, TimeUnitDocument, VariableDocument
 from zarr_fuse.schema.entries import RESERVED_ATTRS
 from zarr_fuse.schema.json_schema import document_schema

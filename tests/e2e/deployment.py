@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
+from tests.rigs.project import ROOT
+
 USER = ("station", "secret")
 START_TIMEOUT_S = 100
 

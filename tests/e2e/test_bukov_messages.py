@@ -9,10 +9,11 @@ import pytest
 import xarray as xr
 
 from tests.e2e.deployment import Deployment
+from tests.rigs.project import RECORDINGS
 
 pytestmark = pytest.mark.xdist_group("e2e_test_bukov_messages")
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "data" / "bukov"
+FOLDER = RECORDINGS / "bukov"
 PLACES = {
     "0.05m": ("rock_temp", 0.05),
     "0.5m": ("rock_temp", 0.5),
@@ -31,9 +32,7 @@ PLACES = {
     "1-13-14-0-0": ("battery_voltage", None),
     "1-13-15-0-0": ("battery_voltage_b", None),
 }
-recordings = pytest.mark.parametrize(
-    "recording", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.stem
-)
+recordings = pytest.mark.parametrize("recording", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 
 
 def stored(deployment: Deployment) -> xr.Dataset:
@@ -83,6 +82,6 @@ def test_a_message_sent_again_changes_nothing(deployment: Deployment, recording:
 
 
 def test_recordings_are_present() -> None:
-    if not RECORDINGS.is_dir():
-        pytest.skip(f"no recordings at {RECORDINGS}")
-    assert list(RECORDINGS.glob("*.json"))
+    if not FOLDER.is_dir():
+        pytest.skip(f"no recordings at {FOLDER}")
+    assert list(FOLDER.glob("*.json"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.deployment import ROOT
 from tests.rigs.ports import free_port
+from tests.rigs.project import ROOT
 
 READY = "Everything stays up until Ctrl-C."
 

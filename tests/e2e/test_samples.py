@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.e2e.deployment import ROOT, Deployment
+from tests.e2e.deployment import Deployment
+from tests.rigs.project import ROOT
 
 pytestmark = pytest.mark.xdist_group("e2e_test_samples")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployment import ROOT
+from tests.rigs.project import ROOT
 
 NOT_SHIPPED = {"pyproject.toml"}
 IMPORTING = """

@@ -18,10 +18,10 @@ from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from services.extractor_service.places import open_queue, store_options
+from tests.rigs.project import ROOT
 from tests.rigs.s3 import new_bucket
 from zarr_fuse import open_store
 
-ROOT = Path(__file__).parents[2]
 BEGIN = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 CONFIGURATION = """

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from packages.common.last_sweep import last_sweep
-from tests.extractor.site import ROOT, Site, build_s3_site, build_site, clean_environment, csv, readings
+from tests.extractor.site import Site, build_s3_site, build_site, clean_environment, csv, readings
 from tests.ingress.fake_airflow import PASSWORD, running_airflow
+from tests.rigs.project import ROOT
 
 DAGS = ROOT / "services" / "extractor_service" / "dags"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.extractor.site import ROOT, clean_environment
+from tests.extractor.site import clean_environment
+from tests.rigs.project import ROOT
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(600)]
 

@@ -15,6 +15,7 @@ from packages.common.errors import IngressError, StorageUnavailableError
 from services.ingress_service import errors
 from services.ingress_service.web import problems
 from tests.ingress.live import CSV_TYPE, ROOT, Service
+from tests.rigs.project import ROOT as PROJECT
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "error", "code", "errors"}
 SECRETS = ("wonder", "builder", "toor", "Traceback", ".py", "site-packages")
@@ -178,7 +179,7 @@ def test_a_usable_request_id_comes_back(service: Service, given: str, kept: bool
 
 
 def test_every_code_is_in_the_reference() -> None:
-    reference = (Path(__file__).parents[2] / "docs" / "reference" / "http-api.md").read_text()
+    reference = (PROJECT / "docs" / "reference" / "http-api.md").read_text()
     listed = {(int(line.split("|")[1]), line) for line in reference.splitlines() if re.match(r"\| \d", line)}
     known = {(answer.status, kind.kind) for kind, answer in problems.ANSWERS.items()}
     known |= {(status, code) for status, code, _ in problems.FRAMEWORK}

@@ -19,8 +19,8 @@ import pytest
 
 from services.ingress_service import main as service_main
 from tests.ingress.live import ALICE, CSV, CSV_TYPE, USERS, write_inputs
+from tests.rigs.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 STOP_TIMEOUT_S = 60
 Start = Callable[..., subprocess.Popen[str]]
 

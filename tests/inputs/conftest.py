@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from packages.common.extractors.functions import Extractors
+from tests.rigs.project import ROOT
 
-INPUTS = Path(__file__).parents[2] / "inputs"
+INPUTS = ROOT / "inputs"
 
 
 @pytest.fixture(scope="session")

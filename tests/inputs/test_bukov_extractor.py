@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from packages.common.extractors.functions import Extractors
+from tests.rigs.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 RECORDINGS = ROOT.parent / "shared" / "data" / "bukov"
 KEYS = ["date_time", "borehole", "depth"]
 Message = dict[str, Any]

@@ -3,15 +3,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from packages.common.extractors.functions import Extractors
+from tests.rigs.project import RECORDINGS
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "data" / "yr_no"
+FOLDER = RECORDINGS / "yr_no"
 Answer = dict[str, Any]
 Extract = Callable[..., pl.DataFrame]
 HILLTOP = {"dflon": "14.8938567", "dflat": "50.8687356"}
@@ -137,9 +137,9 @@ def test_a_location_row_without_position_is_refused(extract: Extract, row: Answe
 
 
 def test_the_recorded_answer_keeps_every_hour(extract: Extract) -> None:
-    recordings = [path for path in RECORDINGS.glob("*.json") if not path.name.endswith(".meta.json")]
+    recordings = [path for path in FOLDER.glob("*.json") if not path.name.endswith(".meta.json")]
     if not recordings:
-        pytest.skip(f"no recordings at {RECORDINGS}")
+        pytest.skip(f"no recordings at {FOLDER}")
     recorded = json.loads(recordings[0].read_text(encoding="utf-8"))
     metadata = json.loads(
         recordings[0].with_name(f"{recordings[0].name}.meta.json").read_text(encoding="utf-8")

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.rigs.project import ROOT
+
 SAMPLES = ROOT / "inputs" / "samples"
 
 

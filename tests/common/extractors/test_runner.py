@@ -22,9 +22,9 @@ from packages.common.extractors.errors import (
 )
 from packages.common.extractors.runner import ExtractorRunner, Limits, run_extractor
 from packages.common.processes import descendants
+from tests.rigs.project import ROOT
 from tests.rigs.waiting import PATIENCE_S, wait_until
 
-ROOT = Path(__file__).parents[3]
 PATIENT = Limits(timeout_s=PATIENCE_S, memory_bytes=2**29)
 SHORT = Limits(timeout_s=2.0, memory_bytes=2**29)
 

@@ -11,8 +11,8 @@ import pytest
 from tests.hypothesis_profiles import examples
 from tests.ingress.live import ROOT as ADMIN
 from tests.ingress.live import running, settings_for
+from tests.rigs.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONFIGURATION = """
 endpoints:
   - {name: weather, endpoint: /api/v1/weather, schema_name: tree.yaml, target_node: station}

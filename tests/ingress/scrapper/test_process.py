@@ -19,10 +19,9 @@ from packages.common.keys import ItemState
 from services.ingress_service.scrapper.history import ScraperRecord
 from tests.ingress.scrapper_rig import Rig, rig_at
 from tests.ingress.scrapper_site import CSV, Site
+from tests.rigs.project import ROOT
 from tests.rigs.smtp import Inbox
 from tests.rigs.waiting import PATIENCE_S, wait_until
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

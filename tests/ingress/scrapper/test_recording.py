@@ -15,8 +15,8 @@ import xarray as xr
 from services.extractor_service.sweep import sweep
 from tests.ingress.scrapper_rig import Rig, rig_at
 from tests.ingress.scrapper_site import Site, running_site
+from tests.rigs.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "yr_no" / "20251124T011503_3b200e72354d.json"
 pytestmark = pytest.mark.skipif(not RECORDED.is_file(), reason="the recordings are not beside the project")
 

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from tests.faults.switch import DiedError
+from tests.rigs.project import ROOT
 from tests.zarr_fuse.icechunk_stores import ICE, SIMPLE, column, contents, merge
 from tests.zarr_fuse.rivers import IcechunkRiver
 from zarr_fuse import open_store, remove_store
@@ -123,7 +124,7 @@ class TestCreation:
 
 
 def test_examples_of_the_page_about_formats_run(tmp_path, monkeypatch):
-    page = Path(__file__).parents[2] / "docs/how-to/choose-a-store-format.md"
+    page = ROOT / "docs/how-to/choose-a-store-format.md"
     monkeypatch.chdir(tmp_path)
     for block in page.read_text(encoding="utf-8").split("```python\n")[1:]:
         exec(block.partition("```")[0], {})

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.rigs.project import ROOT
 from tests.zarr_fuse.icechunk_stores import ICE, SIMPLE, contents, merge
 from zarr_fuse import open_store
 from zarr_fuse.commit import local_disk, repository
@@ -86,5 +86,4 @@ with root.transaction(item_ids=["item"]) as transaction:
 
 
 def _environment():
-    here = Path(__file__).parents[2]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here / "packages")])}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "packages")])}

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from pathlib import Path
 
 import pytest
 import yaml
@@ -10,6 +9,7 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from tests.hypothesis_profiles import examples
+from tests.rigs.project import ROOT
 from tests.zarr_fuse.schema.test_properties import nodes
 from zarr_fuse.errors import SchemaError, SchemaWarning
 from zarr_fuse.schema import deserialize, serialize
@@ -17,7 +17,6 @@ from zarr_fuse.schema.document import CoordDocument, RangeDocument, TimeUnitDocu
 from zarr_fuse.schema.forms import json_value
 from zarr_fuse.schema.json_schema import document_schema
 
-ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "inputs" / "schemas").glob("*.yaml"))
 FIELD_SCHEMAS = ROOT.parent / "shared" / "data" / "schemas"
 FIELD_NAMES = ["bukov_schema_2026", "bukov_schema_v1", "surface_schema", "yr_no_testing"]

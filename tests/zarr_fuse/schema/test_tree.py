@@ -4,17 +4,17 @@ import io
 import json
 import logging
 import warnings
-from pathlib import Path
 
 import pytest
 
+from tests.rigs.project import RECORDINGS
 from tests.zarr_fuse.schemas import RIVER, coord, variable
 from zarr_fuse import schema, zarr_schema
 from zarr_fuse.errors import SchemaError, SchemaWarning
 from zarr_fuse.schema import NodeSchema, deserialize, serialize
 from zarr_fuse.units import DateTimeUnit, NoneUnit, Unit
 
-FIELD_SCHEMAS = Path(__file__).parents[3] / "shared" / "data" / "schemas"
+FIELD_SCHEMAS = RECORDINGS / "schemas"
 
 
 class TestTree:
