@@ -40,7 +40,7 @@ def plan() -> list[dict[str, Any]]:
 
 @task(map_index_template="{{ store_url }}")
 def merge(store_plan: dict[str, Any]) -> dict[str, Any]:
-    """Merge and settle the items of one store; a cleared task finds its items done."""
+    """Merge and settle the items of one store; a cleared task finds nothing left to do."""
     from packages.common.settings import load_settings
     from services.extractor_service.items import StorePlan
     from services.extractor_service.sweep import merge_store
