@@ -43,6 +43,7 @@ from zarr_fuse.stored.layout import (
 )
 from zarr_fuse.stored.node_documents import essence, node_attributes
 from zarr_fuse.stored.reader import ChunkReader
+from zarr_fuse.undoing import undone_on_error
 
 if TYPE_CHECKING:
     from zarr_fuse.transaction import Transaction
@@ -181,7 +182,7 @@ class Store:
         if not is_current:
             self.reader.clear()
             self._known.clear()
-        try:
+        with undone_on_error(self.discard):
             missing = {path: self._new_group(path) for path in self.schemas if path not in self.catalog}
             unconsolidated = unconsolidated_groups(self.catalog)
             self._known |= unconsolidated.keys()
@@ -189,9 +190,6 @@ class Store:
             self.catalog = {**self.catalog, **self._new_groups}
             if with_notes(self._left_out, self.catalog, ""):
                 self._look_at("")
-        except BaseException:
-            self.discard()
-            raise
 
     def merge_of(self, path: str) -> NodeMerge:
         """A fresh merge of a node, inside a transaction with what other programs wrote there."""

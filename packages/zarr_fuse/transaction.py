@@ -18,6 +18,7 @@ from zarr_fuse.merging.merge import NodeMerge
 from zarr_fuse.options import CHOICES
 from zarr_fuse.report import UpdateReport
 from zarr_fuse.stored.layout import Document
+from zarr_fuse.undoing import undone_on_error
 
 if TYPE_CHECKING:
     from zarr_fuse.store import Store
@@ -124,11 +125,8 @@ class Transaction:
         """
         self._requests_before = self._store.commits.requests
         self._store.begin(self)
-        try:
+        with undone_on_error(self._store.discard):
             self._require_new_items()
-        except BaseException:
-            self._store.discard()
-            raise
         self._active = True
         return self
 
@@ -139,11 +137,8 @@ class Transaction:
         if error is not None:
             self._give_up()
             return
-        try:
+        with undone_on_error(self._give_up):
             self._commit()
-        except BaseException:
-            self._give_up()
-            raise
 
     def collect(self, path: str, on_bad_rows: str | None, add: Callable[..., UpdateReport]) -> UpdateReport:
         """Let `add` bring rows into the merge of a node."""

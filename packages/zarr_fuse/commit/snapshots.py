@@ -42,6 +42,7 @@ from zarr_fuse.errors import (
     ZarrFuseError,
 )
 from zarr_fuse.stored.layout import Catalog, Layout, encode, join
+from zarr_fuse.undoing import undone_on_error
 
 RERUNS = 10
 PAUSE_S = 0.02  # upper bound of the pause before the first rerun; doubled each time
@@ -132,16 +133,13 @@ class Snapshots:
             StoreNotFoundError: the store was removed.
             LeaseHeldError: another writer held the folder for too long.
         """
-        try:
+        with undone_on_error(self.discard):
             if rerun:
                 self._make_way(rerun)
             self._session = self._repository.writing()
             is_current, self._base = self._session.snapshot_id == self._base, self._session.snapshot_id
             self.chunks.show(self._base)
             return is_current, self.chunks.catalog()
-        except BaseException:
-            self.discard()
-            raise
 
     def keep(self) -> None:
         """Nothing: a session does not run out."""

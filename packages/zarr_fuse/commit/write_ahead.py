@@ -32,6 +32,7 @@ from zarr_fuse.storage.location import Location
 from zarr_fuse.storage.objects import Objects
 from zarr_fuse.storage.opening import CALL_TIMEOUT_S
 from zarr_fuse.stored.layout import STAMP, Catalog, Layout, consolidated, encode, read_catalog
+from zarr_fuse.undoing import undone_on_error
 
 COMPACT_EVERY = 16  # transactions between two looks at the ledger
 
@@ -111,13 +112,10 @@ class WriteAhead:
         self._take_number()
         if self._is_current and (self._lease is None or self._lease.follows_own):
             return True, catalog
-        try:
+        with undone_on_error(self.discard):
             catalog = self._recovery.run(self.number, self.read() or catalog)
             if self._lease:
                 self._objects.delete(self._lease.lower_locks())
-        except BaseException:
-            self.discard()
-            raise
         return False, catalog
 
     def keep(self) -> None:

@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -117,15 +117,17 @@ def _write(path: str, data: bytes, made: set[str], *, durable: bool) -> None:
 @contextmanager
 def _removed_after(staged: Iterable[str], *, always: bool = False) -> Iterator[None]:
     """Remove files that have not got their name, after an error or always."""
-    try:
+    with ExitStack() as stack:
+        stack.callback(_removed, staged)
         yield
-    except BaseException:
-        always = True
-        raise
-    finally:
-        for path in staged if always else ():
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+        if not always:
+            stack.pop_all()
+
+
+def _removed(paths: Iterable[str]) -> None:
+    for path in paths:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def _staging(path: str) -> str:
