@@ -101,3 +101,18 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
     handler.wfile.write(b"half")
+
+
+def dripping(head: bytes, drop: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Sends some bytes as they are, and then others again and again."""
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(head)
+        try:
+            while True:
+                handler.wfile.write(drop)
+                time.sleep(0.02)
+        except OSError:
+            return
+
+    return reply

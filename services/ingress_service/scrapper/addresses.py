@@ -13,8 +13,10 @@ from collections.abc import Collection
 from functools import cache
 from typing import TypeAlias
 
+import httpcore
 import httpx
 
+from services.ingress_service.scrapper.deadline import Deadline, TimedBackend
 from services.ingress_service.scrapper.errors import AddressRefusedError
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -22,6 +24,8 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_ADDRESSES = 4
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv4 addresses as IPv6-only networks write them (RFC 6052)."""
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""What is given out to the world (RFC 4291); other blocks hold sites, translators and the like."""
 
 
 def is_public(address: Address) -> bool:
@@ -32,6 +36,8 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address not in GLOBAL_UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 
@@ -48,10 +54,11 @@ def tls() -> ssl.SSLContext:
 
 
 class CheckedTransport(httpx.HTTPTransport):
-    """Connects to checked addresses only, on the first request and after every redirect."""
+    """Connects to checked addresses only, on the first request and after every redirect, until a deadline."""
 
-    def __init__(self, allow_private_hosts: Collection[str] = ()) -> None:
+    def __init__(self, deadline: Deadline, allow_private_hosts: Collection[str] = ()) -> None:
         super().__init__(verify=tls(), retries=0, trust_env=False)
+        self._pool = httpcore.ConnectionPool(tls(), network_backend=TimedBackend(deadline))
         self._allowed = {host.lower() for host in allow_private_hosts}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

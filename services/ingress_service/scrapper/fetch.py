@@ -10,20 +10,21 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from services.ingress_service.scrapper.addresses import CheckedTransport
-from services.ingress_service.scrapper.body import Body, BodyWriter
+from services.ingress_service.scrapper.body import Body
+from services.ingress_service.scrapper.deadline import Deadline
 from services.ingress_service.scrapper.errors import (
-    AnswerTooLargeError,
     FetchError,
     FetchUnavailableError,
     NotFoundError,
 )
+from services.ingress_service.scrapper.receiving import read_body
 from services.ingress_service.scrapper.requests import FetchRequest, public_url
 from services.ingress_service.scrapper.retries import Limits
 
 MAX_REDIRECTS = 5
 TOO_MANY_REQUESTS, NOT_MODIFIED = 429, 304
 GONE = frozenset({404, 410})
-USER_AGENT = "zarr-fuse-ingress"
+DEFAULTS = (("User-Agent", "zarr-fuse-ingress"), ("Accept-Encoding", "gzip"))
 
 
 @dataclass(frozen=True)
@@ -62,25 +63,25 @@ def fetch(
     allow_private_hosts: Collection[str] = (),
     credentials: Collection[tuple[str, str]] = (),
     validators: Validators = NOTHING_KNOWN,
-    transport: httpx.BaseTransport | None = None,
 ) -> Answer:
     """Make a request once, following at most five redirects.
 
-    Headers of the request and `credentials` do not follow to another host. Raises `FetchUnavailableError` for
-    429, 5xx, timeouts and connections, `FetchError` for all other answers than 2xx, `AddressRefusedError`,
-    `AnswerTooLargeError`.
+    Headers and body of the request and `credentials` do not follow to another host. Raises
+    `FetchUnavailableError` for 429, 5xx, timeouts and connections, `FetchError` for all other answers than
+    2xx, `AddressRefusedError`, `AnswerTooLargeError`.
     """
     shown = public_url(request.url)
-    deadline = time.monotonic() + limits.timeout_s
     timeout = httpx.Timeout(limits.timeout_s, connect=min(10.0, limits.timeout_s))
     headers = [*_headers(request), *credentials, *validators.headers]
-    transport = transport or CheckedTransport(allow_private_hosts)
+    transport = CheckedTransport(Deadline(limits.timeout_s), allow_private_hosts)
     try:
         with httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client:
             sent = client.build_request(request.method, request.url, headers=headers, content=request.body)
-            return _follow(client, sent, [name for name, _ in headers], limits, deadline)
+            return _follow(client, sent, [name for name, _ in headers], limits)
     except httpx.TooManyRedirects as error:
         raise FetchError(f"{shown}: {error}") from None
+    except httpx.ReadTimeout:
+        raise FetchUnavailableError(f"{shown}: the answer took longer than {limits.timeout_s:g} s") from None
     except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
         raise FetchUnavailableError(f"{shown}: {type(error).__name__}: {error}") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -89,26 +90,30 @@ def fetch(
 
 def _headers(request: FetchRequest) -> list[tuple[str, str]]:
     named = {name.lower() for name, _ in request.headers}
-    return [*([] if "user-agent" in named else [("User-Agent", USER_AGENT)]), *request.headers]
+    return [*((name, value) for name, value in DEFAULTS if name.lower() not in named), *request.headers]
 
 
-def _follow(
-    client: httpx.Client, sent: httpx.Request, names: Collection[str], limits: Limits, deadline: float
-) -> Answer:
+def _follow(client: httpx.Client, sent: httpx.Request, names: Collection[str], limits: Limits) -> Answer:
     for _ in range(MAX_REDIRECTS + 1):
         origin = origin_of(sent.url)
         response = client.send(sent, stream=True, follow_redirects=False)
         try:
             if response.next_request is None:
-                return _answer(response, limits, deadline)
+                return _answer(response, limits)
             sent = response.next_request
         finally:
             response.close()
         if origin_of(sent.url) != origin:
-            for name in names:
-                if name != "User-Agent":
-                    sent.headers.pop(name, None)
+            _keep_back(sent, names)
     raise httpx.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects", request=sent)
+
+
+def _keep_back(sent: httpx.Request, names: Collection[str]) -> None:
+    """Let a request that goes to another host tell nothing that was meant for the first one."""
+    if sent.method not in {"GET", "HEAD"}:
+        raise FetchError(f"{public_url(str(sent.url))}: a request with a body is not sent on to another host")
+    for name in set(names) - {name for name, _ in DEFAULTS}:
+        sent.headers.pop(name, None)
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -116,11 +121,11 @@ def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _answer(response: httpx.Response, limits: Limits, deadline: float) -> Answer:
+def _answer(response: httpx.Response, limits: Limits) -> Answer:
     _refuse_failure(response)
     headers = response.headers
     return Answer(
-        body=_read(response, limits, deadline),
+        body=read_body(response, limits),
         content_type=headers.get("Content-Type", ""),
         validators=Validators(headers.get("ETag"), headers.get("Last-Modified")),
         not_modified=response.status_code == NOT_MODIFIED,
@@ -138,19 +143,6 @@ def _refuse_failure(response: httpx.Response) -> None:
     conditional = {"if-none-match", "if-modified-since"} & response.request.headers.keys()
     if not response.is_success and not (status == NOT_MODIFIED and conditional):
         raise FetchError(f"{shown}: status {status}")
-
-
-def _read(response: httpx.Response, limits: Limits, deadline: float) -> Body:
-    shown = public_url(str(response.request.url))
-    with BodyWriter() as writer:
-        for piece in response.iter_bytes():
-            writer.write(piece)
-            received = response.num_bytes_downloaded
-            if writer.size_bytes > limits.max_bytes or received > (limits.max_received_bytes or received):
-                raise AnswerTooLargeError(f"{shown}: the answer has more bytes than are taken")
-            if time.monotonic() > deadline:
-                raise FetchUnavailableError(f"{shown}: the answer took longer than {limits.timeout_s:g} s")
-        return writer.finish()
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

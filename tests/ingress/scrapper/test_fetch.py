@@ -174,8 +174,9 @@ def test_redirects_to_private_hosts_are_refused(site):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "0.0.0.0", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1",
-             "169.254.169.254", "192.168.1.1", "172.16.0.1", "100.64.0.1", "[fe80::1]", "[fd00::1]"]
+    "host", ["127.0.0.1", "localhost", "0.0.0.0", "2130706433", "0x7f.1", "127.1", "[::1]",
+             "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254", "192.168.1.1", "172.16.0.1",
+             "100.64.0.1", "[fe80::1]", "[fd00::1]"]
 )  # fmt: skip
 def test_private_addresses_are_refused_before_any_connection(site, host):
     with pytest.raises(AddressRefusedError):
@@ -187,7 +188,8 @@ def test_private_addresses_are_refused_before_any_connection(site, host):
     ("address", "public"),
     [("8.8.8.8", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True), ("::ffff:10.0.0.1", False),
      ("64:ff9b::808:808", True), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("224.0.0.1", False),
-     ("ff02::1", False), ("::", False), ("255.255.255.255", False), ("198.18.0.1", False)],
+     ("ff02::1", False), ("::", False), ("255.255.255.255", False), ("198.18.0.1", False),
+     ("fec0::1", False), ("::127.0.0.1", False), ("::ffff:0:127.0.0.1", False), ("64:ff9b:1::7f00:1", False)],
 )  # fmt: skip
 def test_what_counts_as_public(address, public):
     assert is_public(ipaddress.ip_address(address)) is public
