@@ -124,6 +124,10 @@ class Findings:
         shown = tuple(_text(value) for value in _taken(values, order))
         self._batches.append(_Batch(kind, column, message, len(numbers), numbers[order], shown))
 
+    def frames_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which of several joined frames each of `rows` comes from; 0 for a single one."""
+        return np.zeros_like(rows)
+
     def extend(self, other: Findings, offset: int = 0) -> None:
         """Take over the findings of another frame whose rows start at row `offset` of this one."""
         self._batches += [batch.shifted(offset) for batch in other._batches]
@@ -175,6 +179,10 @@ class SharedFindings(Findings):
         self._starts = starts
         self._owners = owners
 
+    def frames_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which frame each of `rows` comes from."""
+        return np.searchsorted(self._starts, rows, side="right") - 1
+
     def add(
         self,
         kind: str,
@@ -189,7 +197,7 @@ class SharedFindings(Findings):
                 owner.add(kind, column, None, values, message)
             return
         numbers = np.asarray(rows, dtype=np.int64).ravel()
-        frames = np.searchsorted(self._starts, numbers, side="right") - 1
+        frames = self.frames_of(numbers)
         for frame in np.unique(frames).tolist():
             own = np.flatnonzero(frames == frame)
             self._owners[frame].add(

@@ -167,6 +167,11 @@ class _Conversion:
             rows = np.flatnonzero(mask)
             if len(rows):
                 self.findings.add(kind, variable.name, rows, column[rows], message)
+        for doubt in typed.doubts:
+            rows, frames = np.flatnonzero(doubt.either & typed.good), self.findings.frames_of
+            witnesses = frames(np.flatnonzero(doubt.against & typed.good))
+            rows = rows[np.isin(frames(rows), witnesses)]
+            self.findings.add("time_ambiguous", variable.name, rows, column[rows], doubt.message)
 
 
 def _in_range(variable: Variable, typed: TypedColumn) -> Values:

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from zarr_fuse.units import AnyUnit, DateTimeUnit, NoneUnit, Unit
+from zarr_fuse.values.date_doubts import Doubt
 from zarr_fuse.values.numeric import numbers, whole_numbers
 from zarr_fuse.values.numeric_text import complex_numbers
 from zarr_fuse.values.texts import Values, fixed_texts
@@ -28,7 +29,7 @@ class TypedColumn:
     """Shape (rows,): `values` in storage type, `missing` cells, and cells that `faults` reject, by kind.
 
     What stands in missing and rejected cells means nothing. `cut` marks texts that lost their end,
-    `empty` those without any character.
+    `empty` those without any character, `doubts` those of times that may be meant otherwise.
     """
 
     values: Values
@@ -36,6 +37,7 @@ class TypedColumn:
     faults: dict[str, Mask] = field(default_factory=dict)
     cut: Mask | None = None
     empty: Mask | None = None
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def good(self) -> Mask:
@@ -112,7 +114,7 @@ def _times(column: Column, source: DateTimeUnit, target: DateTimeUnit) -> TypedC
         raise TypeError(f"a column of type {column.dtype} holds no times")
     times = convert_times(column, source, target)
     faults = {"time_unreadable": times.unreadable} if times.unreadable.any() else {}
-    return TypedColumn(times.counts, times.missing, faults)
+    return TypedColumn(times.counts, times.missing, faults, doubts=times.doubts)
 
 
 def _plain_series(column: pl.Series) -> pl.Series:

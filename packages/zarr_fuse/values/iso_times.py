@@ -9,6 +9,8 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from zarr_fuse.values.date_doubts import Doubt
+
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 _MONTH_DAYS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] + [0] * 87)
@@ -26,6 +28,7 @@ class Moments:
     nanos: Ints
     zoned: Mask
     ok: Mask
+    doubts: tuple[Doubt, ...] = ()
 
 
 class _Texts:

@@ -8,12 +8,13 @@ Text of 9 to 11, 13, 16 or 19 digits is such a number too: CSV has no types, and
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from zarr_fuse.values.date_doubts import Doubt, doubts_of
 from zarr_fuse.values.date_order import as_iso
 from zarr_fuse.values.iso_times import Ints, Mask, Moments, read_iso
 from zarr_fuse.values.time_grammar import read_text
@@ -34,6 +35,7 @@ class Times:
     counts: Ints
     missing: Mask
     unreadable: Mask
+    doubts: tuple[Doubt, ...] = ()
 
 
 def convert_times(column: pl.Series, source: DateTimeUnit, target: DateTimeUnit) -> Times:
@@ -45,7 +47,7 @@ def convert_times(column: pl.Series, source: DateTimeUnit, target: DateTimeUnit)
     seconds, nanos, ok = _on_wall_clock(moments, source, target)
     counts, fits = _counts(seconds, nanos, ok & ~missing, source, target)
     good = fits & ~missing
-    return Times(np.where(good, counts, NAT), missing, ~good & ~missing)
+    return Times(np.where(good, counts, NAT), missing, ~good & ~missing, moments.doubts)
 
 
 def read_times(values: ArrayLike, source: DateTimeUnit, target: DateTimeUnit) -> NDArray[np.datetime64]:
@@ -165,7 +167,8 @@ def _from_text(column: pl.Series, missing: Mask, source: DateTimeUnit) -> tuple[
         strict=True,
     ):
         old[rest] = new[index]
-    return moments, missing
+    doubts = tuple(doubt.at(rest, index, len(column)) for doubt in known.doubts)
+    return replace(moments, doubts=doubts), missing
 
 
 def _read_unusual(texts: pl.Series, source: DateTimeUnit) -> Moments:
@@ -177,7 +180,7 @@ def _read_unusual(texts: pl.Series, source: DateTimeUnit) -> Moments:
         if reading is not None:
             moments.seconds[index], moments.nanos[index] = reading.seconds, reading.nanos
             moments.zoned[index], moments.ok[index] = reading.zoned, True
-    return moments
+    return replace(moments, doubts=doubts_of(texts, source))
 
 
 def _take_counts(moments: Moments, texts: pl.Series, source: DateTimeUnit) -> None:
