@@ -114,7 +114,7 @@ class DockerEngine:
         return self.run("docker", *arguments, check=check).stdout.strip()
 
     def stop(self) -> None:
-        """End the daemon and take back what it did to the network."""
+        """End the daemon and take back what it did to the network, unless another engine uses it."""
         if self._daemon is None:
             return
         self._daemon.terminate()
@@ -123,6 +123,8 @@ class DockerEngine:
         if self._daemon.poll() is None:
             self._daemon.kill()
             self._daemon.wait()
+        if other_engines():
+            return  # the last one takes back what they share
         for table in TABLES:
             self._clean(table)
         self._tool("ip", "link", "del", "docker0")
@@ -152,6 +154,17 @@ class DockerEngine:
                 log = (self._run_folder / "dockerd.log").read_text(errors="replace")[-1500:]
                 raise RigUnavailableError(f"no-docker: the engine does not start here: {log}")
             time.sleep(0.2)
+
+
+def other_engines() -> list[int]:
+    """Processes of engines that share the bridge and the packet filter of this one."""
+    network = Path("/proc/self/ns/net").readlink()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "comm").read_text() == "dockerd\n" and (process / "ns/net").readlink() == network:
+                found.append(int(process.name))
+    return found
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
 from tests.rigs import debian, docker_engine
 from tests.rigs.debian import RigUnavailableError, debian_mirror, private_apt
-from tests.rigs.docker_engine import FOREIGN_RULE, running_engine
+from tests.rigs.docker_engine import FOREIGN_RULE, other_engines, running_engine
 
 
 def test_rig_says_that_it_needs_root(monkeypatch):
@@ -49,3 +50,12 @@ def test_only_rules_of_the_engine_are_taken_back():
     assert FOREIGN_RULE.match("-A FORWARD -i br-0123456789ab -o br-0123456789ab -j ACCEPT")
     assert not FOREIGN_RULE.match("-A FORWARD -i eth0 -j ACCEPT")
     assert not FOREIGN_RULE.match("-A INPUT -i docker0 -j ACCEPT")
+
+
+def test_another_engine_of_this_network_is_seen(tmp_path):
+    program = tmp_path / "dockerd"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60"]) as process:
+        assert process.pid in other_engines()
+        process.kill()
+    assert process.pid not in other_engines()

@@ -9,7 +9,9 @@ PATIENCE_S = 60.0
 """How long a slow machine may take for anything that these tests wait for."""
 
 
-def wait_until(holds: Callable[[], object], what: str = "it", patience_s: float = PATIENCE_S) -> None:
+def wait_until(
+    holds: Callable[[], object], what: str = "it", patience_s: float = PATIENCE_S, pause_s: float = 0.01
+) -> None:
     """Return as soon as something holds.
 
     Raises:
@@ -18,4 +20,4 @@ def wait_until(holds: Callable[[], object], what: str = "it", patience_s: float 
     deadline = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < deadline, f"waited for {what} in vain"
-        time.sleep(0.01)
+        time.sleep(pause_s)
