@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from packages.common.content_types import canonical_type
+from packages.common.payloads.csv_payload import BOM, header_separator
 
 ROW_COLUMN: Final = "rejected_row"
 REASON_COLUMN: Final = "rejected_because"
@@ -19,8 +20,10 @@ def is_corrected(payload: bytes, content_type: str) -> bool:
     """Whether a payload is such a file, sent again."""
     if canonical_type(content_type) != "text/csv":
         return False
-    first = payload[:HEADER_BYTES].partition(b"\n")[0].decode(errors="replace").strip("\ufeff\r")
-    return set(REASONS) <= set(next(csv.reader([first]), []))
+    lines = payload[:HEADER_BYTES].removeprefix(BOM).splitlines()
+    first = next((line for line in lines if line.strip()), b"")
+    names = csv.reader([first.decode(errors="replace")], delimiter=header_separator(first))
+    return set(REASONS) <= set(next(names, []))
 
 
 def without_reasons(frame: pl.DataFrame) -> pl.DataFrame:

@@ -62,7 +62,7 @@ def place_of(data: bytes, position: int) -> tuple[int, int]:
 
 def header_separator(data: bytes) -> str:
     """The mark between the fields of the header, which is that of the whole text."""
-    header = data[:HEADER_BYTES].lstrip().splitlines()[0]
+    header = next(iter(data[:HEADER_BYTES].lstrip().splitlines()), b"")
     if b"," in header:
         return ","
     return next((mark for mark in (";", "\t") if mark.encode() in header), ",")
