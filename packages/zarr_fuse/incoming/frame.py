@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zarr_fuse.errors import OptionError, SchemaWarning, UpdateRefusedError
 from zarr_fuse.incoming.intake import Intake
+from zarr_fuse.incoming.reasons import reasons
 from zarr_fuse.report import Findings
 from zarr_fuse.schema import DatasetSchema, DiscreteRange, DType, InfRange, IntervalRange, Variable
 from zarr_fuse.schema.types import dtype_of_column
@@ -22,7 +23,6 @@ from zarr_fuse.values.texts import Texts, Values, filled
 
 Mask = NDArray[np.bool_]
 OnBadRows = Literal["report", "fail"]
-FAR_TIME = "before 1677-09-22 or after 2262-04-11: plain xarray cannot read it; a range would allow it"
 _OF_COORDINATES = {
     "not_convertible": "coordinate_unreadable",
     "not_representable": "coordinate_unreadable",
@@ -163,8 +163,7 @@ class _Conversion:
         self.findings.add("coordinate_missing", variable.name, rows, None, "no value")
 
     def _find(self, variable: Variable, column: Column, typed: TypedColumn, *, is_key: bool) -> None:
-        for kind, mask, message in _verdicts(variable, typed, is_key=is_key):
-            rows = np.flatnonzero(mask)
+        for kind, rows, message in _verdicts(variable, column, typed, is_key=is_key):
             if len(rows):
                 self.findings.add(kind, variable.name, rows, column[rows], message)
         for doubt in typed.doubts:
@@ -205,24 +204,15 @@ def _mark(typed: TypedColumn, kind: str, mask: Mask) -> None:
         typed.faults[kind] = bad
 
 
-def _verdicts(variable: Variable, typed: TypedColumn, *, is_key: bool) -> Iterator[tuple[str, Mask, str]]:
+def _verdicts(
+    variable: Variable, column: Column, typed: TypedColumn, *, is_key: bool
+) -> Iterator[tuple[str, NDArray[np.int64], str]]:
     if is_key:
-        yield "coordinate_missing", typed.missing, "no value"
+        yield "coordinate_missing", np.flatnonzero(typed.missing), "no value"
     for kind, mask in typed.faults.items():
-        yield (_OF_COORDINATES[kind] if is_key else kind), mask, _message(variable, kind)
+        rows = np.flatnonzero(mask)
+        for concerned, reason in reasons(kind, variable, column[rows]):
+            yield (_OF_COORDINATES[kind] if is_key else kind), rows[concerned], reason
     if typed.cut is not None and variable.type is not None:
         message = f"longer than {variable.type.text_length} characters"
-        yield "text_cut", typed.cut & typed.good, message
-
-
-def _message(variable: Variable, kind: str) -> str:
-    if kind == "not_in_set" and isinstance(variable.range, DiscreteRange):
-        labels = [str(label) for label in variable.range.labels[:10]]
-        return f"none of {', '.join(labels)}{', …' if len(variable.range.labels) > 10 else ''}"
-    sentences = {
-        "not_convertible": f"not a value of type {variable.type}",
-        "not_representable": f"{variable.type} cannot hold it",
-        "out_of_range": FAR_TIME if isinstance(variable.range, InfRange) else f"outside {variable.range}",
-        "time_unreadable": "not a complete time, or one that the clock skipped",
-    }
-    return sentences[kind]
+        yield "text_cut", np.flatnonzero(typed.cut & typed.good), message
