@@ -37,8 +37,8 @@ class KeyRecord(BaseModel):
     claimed_at: UtcTime
 
     def is_fresh(self, now: datetime | None = None) -> bool:
-        """Whether the request that made the claim may still be at work."""
-        return (now or datetime.now(UTC)) - self.claimed_at < timedelta(seconds=CLAIM_S)
+        """Whether the request that made the claim may still be at work, as far as clocks agree."""
+        return abs((now or datetime.now(UTC)) - self.claimed_at) < timedelta(seconds=CLAIM_S)
 
 
 class KeyRecords:

@@ -102,10 +102,14 @@ def checked_item_id(item_id: str) -> str:
 
 
 def new_item_id(endpoint: str, node_path: str, received_at: datetime, unique: str | None = None) -> str:
-    """A fresh item id; `unique` (12 hex digits) takes the place of the random part."""
+    """A fresh item id; ids sort as their times do, those of one second by its microseconds.
+
+    `unique` (12 hex digits) takes the place of the microseconds and the random part behind them.
+    """
     if unique is not None and not _UNIQUE.fullmatch(unique):
         raise ValueError("unique must be 12 lower-case hex digits")
-    name = f"{received_at.astimezone(UTC):%Y%m%dT%H%M%S}_{unique or secrets.token_hex(6)}"
+    unique = unique or f"{received_at.microsecond:05x}{secrets.randbits(28):07x}"
+    name = f"{received_at.astimezone(UTC):%Y%m%dT%H%M%S}_{unique}"
     return "/".join(part for part in (checked_name(endpoint), normalise_node_path(node_path), name) if part)
 
 

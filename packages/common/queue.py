@@ -15,12 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 
-from packages.common.errors import (
-    IngressError,
-    ItemNotFoundError,
-    NodePathError,
-    ObjectMissingError,
-)
+from packages.common.errors import IngressError, ItemNotFoundError, NodePathError, ObjectMissingError
 from packages.common.in_order import in_order
 from packages.common.keys import ItemState, checked_item_id, extension_of, parse_key, payload_key_of
 from packages.common.models.metadata_model import ItemMetadata
@@ -33,6 +28,7 @@ __all__ = ["ABORTED_AFTER", "Move", "Queue", "QueuedItem"]
 
 ABORTED_AFTER = timedelta(hours=1)
 """Metadata without payload that is older than this belongs to an upload that was never acknowledged."""
+LONG_S = ABORTED_AFTER.total_seconds() / 2
 CLAIM_PATIENCE_S = 10.0
 CLAIM_POLL_S = 0.25
 LATEST_FIRST = tuple(reversed(ItemState))
@@ -46,9 +42,11 @@ class Queue:
 
     def accept(self, metadata: ItemMetadata, payload: Payload) -> QueuedItem:
         """Store a new item under `metadata.item_id`; when this returns it is durable."""
-        item = new_item(metadata, payload)
+        item, began = new_item(metadata, payload), time.monotonic()
         self.storage.put(item.metadata_key, metadata.to_json())
         self.storage.put(item.payload_key, payload)
+        if time.monotonic() - began > LONG_S:  # housekeeping may have taken it for a leaving
+            self.storage.put(item.metadata_key, metadata.to_json())
         return item
 
     async def accept_async(self, metadata: ItemMetadata, payload: Payload) -> QueuedItem:
@@ -233,9 +231,9 @@ class Queue:
         for state in ItemState:
             self.purge(item.in_state(state))
 
-    def aborted(self, older_than: timedelta = ABORTED_AFTER) -> Iterator[str]:
+    def aborted(self, older_than: timedelta = ABORTED_AFTER, now: datetime | None = None) -> Iterator[str]:
         """Keys of metadata and of quarantined rows without payload, left by what was cut short."""
-        limit = datetime.now(UTC) - older_than
+        limit = (now or datetime.now(UTC)) - older_than
         for state in ItemState:
             last = ""
             for found in self.storage.list(f"{state}/"):

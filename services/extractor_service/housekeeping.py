@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from packages.common.idempotency import expired_records
-from packages.common.keys import METADATA_SUFFIX, REJECTED_SUFFIX, ItemState, parse_key
+from packages.common.keys import METADATA_SUFFIX, REJECTED_SUFFIX, ItemState, parse_key, payload_key_of
 from packages.common.queue import Queue
 from packages.common.settings import Settings
 from packages.common.unfinished import UnfinishedUpload, abort_upload, unfinished_uploads
@@ -18,11 +18,16 @@ BULK = 1000  # objects one request deletes
 
 
 class Removal(NamedTuple):
-    """One object that may go, and why; `upload_id` where it is an upload that was never completed."""
+    """One object that may go, and why.
+
+    `upload_id` is set where it is an upload that was never completed, `lonely` where it may go only as long
+    as it lies beside no payload.
+    """
 
     key: str
     reason: str
     upload_id: str | None = None
+    lonely: bool = False
 
 
 def removals(settings: Settings, *, now: datetime | None = None) -> Iterator[Removal]:
@@ -40,8 +45,8 @@ def removals(settings: Settings, *, now: datetime | None = None) -> Iterator[Rem
     for state, days in retention_days.items():
         if days is not None:
             yield from _expired(queue, state, at - timedelta(days=days))
-    for key in queue.aborted():
-        yield Removal(key, "left by an upload or a removal that was cut short")
+    for key in queue.aborted(now=at):
+        yield Removal(key, "left by an upload or a removal that was cut short", lonely=True)
     for key in expired_records(queue.storage, now=at):
         yield Removal(key, "an Idempotency-Key of more than a day ago")
     for upload in unfinished_uploads(settings, now=at):
@@ -52,7 +57,8 @@ def remove(settings: Settings, found: Iterable[Removal]) -> int:
     """Delete what `removals` found; the number of objects."""
     storage, count = open_queue(settings).storage, 0
     pending = iter(found)
-    while part := list(islice(pending, BULK)):
+    while taken := list(islice(pending, BULK)):
+        part = [one for one in taken if not (one.lonely and storage.head(payload_key_of(one.key)))]
         storage.delete([one.key for one in part if one.upload_id is None])
         for one in part:
             if one.upload_id is not None:

@@ -18,6 +18,7 @@ from packages.common.queue import Queue, QueuedItem
 from packages.common.settings import Settings
 from services.extractor_service.errors import ForeignPayloadError, item_error
 from services.extractor_service.items import PlannedItem, StorePlan
+from services.extractor_service.outcomes import BACK_OFF
 from services.extractor_service.places import open_queue
 from services.extractor_service.targets import Targets
 
@@ -31,9 +32,9 @@ class Examined(NamedTuple):
     left_as: ItemState | None = None
 
     def waits(self, now: datetime) -> bool:
-        """Whether its time has not come."""
+        """Whether its time has not come; one far beyond any back-off was set by a clock that was wrong."""
         retry_at = self.metadata.retry_at if self.metadata else None
-        return retry_at is not None and retry_at > now
+        return retry_at is not None and now < retry_at <= now + 2 * BACK_OFF[-1]
 
 
 class Placed(NamedTuple):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from packages.common import queue as queues
 from packages.common.errors import MetadataError, NodePathError
 from packages.common.models.metadata_model import ItemMetadata
 from packages.common.queue import Move, Queue
@@ -21,6 +22,15 @@ def test_accepted_item_has_payload_and_metadata(queue):
     assert queue.metadata(item).item_id == item.item_id
     assert queue.metadata(item).model_extra == {"source": "gauge 7"}
     assert item.size_bytes == 8
+
+
+@pytest.mark.parametrize(("long_s", "writes"), [(-1.0, 2), (60.0, 1)])
+def test_metadata_is_young_again_once_a_payload_has_come_for_very_long(queue, monkeypatch, long_s, writes):
+    written, put = [], queue.storage.put
+    monkeypatch.setattr(queue.storage, "put", lambda key, data: (written.append(key), put(key, data)))
+    monkeypatch.setattr(queues, "LONG_S", long_s)
+    item = queue.accept(metadata_of(), b"1")
+    assert written == [item.metadata_key, item.payload_key, item.metadata_key][: 1 + writes]
 
 
 def test_accept_async_does_the_same(queue):

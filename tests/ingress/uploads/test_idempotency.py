@@ -42,6 +42,15 @@ def items(service: Service) -> int:
     return sum(key.endswith(".csv") for key in service.stored_keys())
 
 
+@pytest.mark.parametrize(("ahead", "fresh"), [(-61, False), (-59, True), (30, True), (7200, False)])
+def test_a_claim_is_fresh_for_a_minute_and_none_that_a_wrong_clock_made(ahead: int, fresh: bool) -> None:
+    now = datetime.now(UTC)
+    claim = KeyRecord(
+        item_id="weather/x", received_at=now, fingerprint="", claimed_at=now + timedelta(seconds=ahead)
+    )
+    assert claim.is_fresh(now) is fresh
+
+
 def test_the_same_request_again_gets_the_same_answer_and_makes_no_second_item(service: Service) -> None:
     first = post(service, "again")
     before = items(service)
