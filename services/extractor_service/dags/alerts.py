@@ -59,7 +59,7 @@ def notification_of(context: Mapping[str, Any], airflow_url: str | None) -> Noti
 
 def is_due(told_at: str | None, now: datetime, repeat_after: timedelta) -> bool:
     """Whether a failure that was last told at some time (ISO 8601) is to be told now."""
-    return told_at is None or now - datetime.fromisoformat(told_at) >= repeat_after
+    return told_at is None or abs(now - datetime.fromisoformat(told_at)) >= repeat_after
 
 
 def _tell(notifier: Notifier, message: Notification, reason: str) -> None:

@@ -22,6 +22,8 @@ REQUESTS_KEPT = 1000
 FIRINGS_KEPT = 20
 MISSED_KEPT = 1000
 NOTICES_KEPT = 50
+CLOCKS_DIFFER = timedelta(hours=1)
+"""Clocks of replicas may differ by less; what is settled beyond that was settled by one that was wrong."""
 
 
 class Run(BaseModel):
@@ -147,9 +149,10 @@ def settled(record: ScraperRecord, until: datetime) -> ScraperRecord:
     return record.model_copy(update={"settled_until": until})
 
 
-def begun(record: ScraperRecord, schedule: str, since: datetime) -> ScraperRecord:
+def begun(record: ScraperRecord, schedule: str, since: datetime, now: datetime) -> ScraperRecord:
     """The record of a schedule that this process has followed up to `since`: the past is nobody's miss."""
-    if record.schedule == schedule and record.settled_until is not None:
+    settled_until = record.settled_until
+    if record.schedule == schedule and settled_until is not None and settled_until <= now + CLOCKS_DIFFER:
         return record
     return record.model_copy(update={"schedule": schedule, "settled_until": since, "missed": []})
 
@@ -164,4 +167,4 @@ def with_notice(record: ScraperRecord, fingerprints: Sequence[str], sent_at: dat
 def is_told(record: ScraperRecord, fingerprint: str, now: datetime, repeat_after: timedelta) -> bool:
     """Whether this failure was told less than `repeat_after` ago."""
     told_at = record.notices.get(fingerprint)
-    return told_at is not None and now - told_at < repeat_after
+    return told_at is not None and abs(now - told_at) < repeat_after

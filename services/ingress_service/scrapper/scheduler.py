@@ -15,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from services.ingress_service.scrapper.alerts import Alerts
+from services.ingress_service.scrapper.clock_watch import ClockWatch
 from services.ingress_service.scrapper.history import (
     Firing,
     ScraperRecord,
@@ -87,6 +88,7 @@ class ScrapperScheduler:
             executors={"default": threads},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 2},
         )
+        self._clock_watch = ClockWatch(self.clock_was_set)
 
     def start(self) -> None:
         """Begin to fire, first what is due since the last process stopped."""
@@ -95,10 +97,17 @@ class ScrapperScheduler:
                 self.wake, WakeTrigger(job), [name], id=name, next_run_time=datetime.now(UTC)
             )
         self._scheduler.start()
+        self._clock_watch.start()
+
+    def clock_was_set(self) -> None:
+        """Wake every scraper, to see what is due by the clock of now."""
+        for name in self._jobs:
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     def shutdown(self) -> None:
         """Stop firing and retrying, wait for the requests in flight; repeating it is harmless."""
         self._job.stop()
+        self._clock_watch.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -117,10 +126,11 @@ class ScrapperScheduler:
     def _run_due(self, job: Job) -> bool:
         """Whether something was due; then more may be by now."""
         now = self._now()
+        self._followed[job.name] = min(self._followed[job.name], now)
         if job.name in self._met and next(fire_times(job, self._followed[job.name], now), None) is None:
             return False
         self._met.add(job.name)
-        read, begin = self._records.read(job.name), self._begin(job)
+        read, begin = self._records.read(job.name), self._begin(job, now)
         record = begin(read)
         since = record.settled_until or now
         found = due(job, since, now)
@@ -138,9 +148,9 @@ class ScrapperScheduler:
             self._followed[job.name] = fired_at
         return bool(found.run)
 
-    def _begin(self, job: Job) -> Change:
+    def _begin(self, job: Job, now: datetime) -> Change:
         """Takes a record over that another schedule has been written in, as while replicas are replaced."""
-        return partial(begun, schedule=job.scrapper.schedule, since=self._followed[job.name])
+        return partial(begun, schedule=job.scrapper.schedule, since=self._followed[job.name], now=now)
 
     def run_now(self, name: str, on_progress: OnProgress | None = None) -> Firing:
         """Run a scraper once, in this thread, as if it fired now; `KeyError` for an unknown name."""
