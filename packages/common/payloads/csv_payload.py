@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from packages.common.errors import EmptyPayloadError, PayloadError
+from packages.common.payloads.likeness import likeness
 from packages.common.wording import counted
 
 BOM = b"\xef\xbb\xbf"
 CURL_HINT = "With curl, send files by --data-binary: -d strips the line ends"
+HEADER_HINT = "The first line must hold the names of the columns"
 HEADER_BYTES = 2**20
 MAX_COLUMNS = 10_000
 """Of a table: each costs about 50 µs whatever it holds, a header of a MiB could have half a million."""
@@ -35,7 +37,8 @@ def read_csv(data: bytes) -> pl.DataFrame:
         raise EmptyPayloadError("the CSV is empty")
     _refuse_nul(data)
     if b"\n" not in text and b"\r" not in text:
-        raise EmptyPayloadError("the CSV is a single line: a header and no rows", line=1, hint=CURL_HINT)
+        hint = likeness(text, CURL_HINT)
+        raise EmptyPayloadError("the CSV is a single line: a header and no rows", line=1, hint=hint)
     separator = header_separator(data)
     header = header_names(data, separator)
     if b'"' in data:
@@ -50,7 +53,8 @@ def _refuse_nul(data: bytes) -> None:
     position = data.find(b"\0")
     if position >= 0:
         line, column = place_of(data, position)
-        raise PayloadError("the CSV holds a NUL byte", line, column, "It may be UTF-16 or a binary file")
+        hint = likeness(data, "It may be UTF-16 or a binary file")
+        raise PayloadError("the CSV holds a NUL byte", line, column, hint)
 
 
 def place_of(data: bytes, position: int) -> tuple[int, int]:
@@ -117,7 +121,7 @@ def _refuse_bad_text(data: bytes) -> None:
 
 
 def _not_utf8(data: bytes, error: UnicodeDecodeError) -> PayloadError:
-    hint = "Name the charset in the Content-Type, such as text/csv; charset=windows-1250"
+    hint = likeness(data, "Name the charset in the Content-Type, such as text/csv; charset=windows-1250")
     return PayloadError("the CSV is not UTF-8", *place_of(data, error.start), hint)
 
 
@@ -125,14 +129,14 @@ def _check_strictly(data: bytes, separator: str) -> None:
     """Raise `PayloadError` for the first record with a broken quote or another number of fields."""
     _refuse_bad_text(data)
     reader = csv.reader(_lines(data), delimiter=separator, strict=True)
-    expected, line = None, 1
+    expected, line, records = None, 1, 0
     try:
         for record in reader:
             expected = len(record) if expected is None and record else expected
             if record and len(record) != expected:
-                raise PayloadError(
-                    f"the row has {counted(len(record), 'field')}, the header has {expected}", line
-                )
+                message = f"the row has {counted(len(record), 'field')}, the header has {expected}"
+                raise PayloadError(message, line, hint=likeness(data, HEADER_HINT) if records == 1 else None)
+            records += bool(record)
             line = reader.line_num + 1
     except csv.Error as error:
         if "unexpected end of data" in str(error):

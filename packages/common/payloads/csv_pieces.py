@@ -13,7 +13,7 @@ from functools import lru_cache
 import polars as pl
 
 from packages.common.errors import PayloadError
-from packages.common.payloads.csv_payload import BOM, header_separator, read_csv
+from packages.common.payloads.csv_payload import BOM, HEADER_HINT, header_separator, read_csv
 
 PIECE_BYTES = 2**19
 MAX_RECORD_BYTES = 16 * 2**20
@@ -71,7 +71,8 @@ class CsvPieces:
             line = error.line
             if line is not None:
                 line += self._lines_before - self._head.count(b"\n")
-            raise PayloadError(error.message, line, error.column, error.hint) from None
+            hint = None if error.hint == HEADER_HINT else error.hint  # this row is not the first
+            raise PayloadError(error.message, line, error.column, hint) from None
 
     def _end_of_records(self) -> int:
         """Where the last complete record ends; 0 where none does, or nothing but the header is complete."""

@@ -12,9 +12,11 @@ import numpy as np
 
 from packages.common.errors import EmptyPayloadError, PayloadError
 from packages.common.payloads.csv_payload import BOM, place_of
+from packages.common.payloads.likeness import likeness
 
 Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 
+LINES_HINT = "One value a line is application/x-ndjson"
 MAX_DEPTH = 200
 _TOO_DEEP = f"the JSON is nested deeper than {MAX_DEPTH} levels"
 _NOT_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
@@ -33,9 +35,10 @@ def read_json(data: bytes) -> Json:
     try:
         return _loads(data)
     except UnicodeDecodeError as error:
-        raise PayloadError("the JSON is not UTF-8", *place_of(data, error.start)) from None
+        raise PayloadError("the JSON is not UTF-8", *place_of(data, error.start), likeness(data)) from None
     except json.JSONDecodeError as error:
-        raise PayloadError(f"the JSON is broken: {error.msg}", error.lineno, error.colno) from None
+        hint = LINES_HINT if error.msg == "Extra data" else None
+        raise PayloadError(f"the JSON is broken: {error.msg}", error.lineno, error.colno, hint) from None
     except RecursionError:
         raise PayloadError(_TOO_DEEP) from None
     except UnicodeEncodeError:
