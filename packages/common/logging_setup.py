@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, TextIO
+from functools import partial
+from typing import Literal, TextIO, TypeAlias
 
 import structlog
 from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor
+
+from packages.common.log_lines import GatheredLines, LineLogger
 
 LogFormat = Literal["text", "json"]
 
@@ -30,25 +34,37 @@ SHARED: tuple[Processor, ...] = (
     merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
-    structlog.stdlib.ExtraAdder(),
-    _without_colours,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 )
+FOREIGN: tuple[Processor, ...] = (*SHARED, structlog.stdlib.ExtraAdder(), _without_colours)
+"""What becomes of a record of the standard library before it looks like structlog's."""
+Stream: TypeAlias = TextIO | GatheredLines
+_as_json = json.JSONEncoder(default=str).encode
 
 
-# What no line shows of a record, each found by a look around.
-for unused in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
-    setattr(logging, unused, False)
-
-
-def configure_logging(level: str = "INFO", fmt: LogFormat = "text", stream: TextIO | None = None) -> None:
+def configure_logging(level: str = "INFO", fmt: LogFormat = "text", stream: Stream | None = None) -> None:
     """Send every log line of this process to `stream` (default: stderr), times in UTC with `Z`.
 
     `fmt="json"` writes one JSON object a line. Calling it again replaces what was set before.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_formatter(fmt))
+    stream, renderers = stream or sys.stderr, _renderers(fmt)
+    structlog.configure(
+        processors=[*SHARED, *renderers],
+        logger_factory=partial(LineLogger, stream),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=False,
+    )
+    _configure_foreign(level, renderers, stream)
+
+
+def _configure_foreign(level: str, renderers: list[Processor], stream: Stream) -> None:
+    """Let the loggers of the standard library, which libraries use, write the same."""
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=FOREIGN, processors=[remove_meta, *renderers])
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -57,26 +73,13 @@ def configure_logging(level: str = "INFO", fmt: LogFormat = "text", stream: Text
         logging.getLogger(name).propagate = True
     for name, least in CHATTY.items():
         logging.getLogger(name).setLevel(least)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            *SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
 
 
-def _formatter(fmt: LogFormat) -> logging.Formatter:
-    renderers: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if fmt == "json":
-        renderers += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-    else:
-        renderers.append(_console())
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=SHARED, processors=renderers)
+def _renderers(fmt: LogFormat) -> list[Processor]:
+    if fmt == "text":
+        return [_console()]
+    as_json = structlog.processors.JSONRenderer(serializer=lambda event, **_: _as_json(event))
+    return [structlog.processors.format_exc_info, as_json]
 
 
 def _console() -> structlog.dev.ConsoleRenderer:

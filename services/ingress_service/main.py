@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from packages.common.errors import ConfigurationError
+from packages.common.log_lines import GatheredLines
 from packages.common.logging_setup import configure_logging
 from packages.common.settings import Settings, load_settings
 from services.ingress_service.heap import limit_arenas, set_start_apart
@@ -37,7 +38,7 @@ def main() -> int:
     _share_arenas()
     try:
         settings = load_settings()
-        configure_logging(settings.log_level, settings.log_format)
+        configure_logging(settings.log_level, settings.log_format, GatheredLines(sys.stderr))
         app = create_app(settings)
     except ConfigurationError as error:
         for problem in error.problems:
