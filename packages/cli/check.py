@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from packages.common.models.configuration_model import Configuration, Target
     from packages.common.settings import Settings
 
@@ -83,10 +85,14 @@ def _configured(settings: Settings) -> Iterator[Finding]:
 
 
 def _schemas(targets: list[Target]) -> Iterator[Finding]:
-    from packages.cli.check_schemas import check_schema
+    from packages.cli.check_schemas import check_schema, warnings_of
 
+    told: set[Path] = set()
     for target in targets:
-        yield from _attempt(f"schema of {target.name}", partial(check_schema, target))
+        for found in _attempt(f"schema of {target.name}", partial(check_schema, target)):
+            is_new = not found.problem and target.schema_file not in told
+            yield found._replace(details=warnings_of(target.schema_file)) if is_new else found
+        told.add(target.schema_file)
 
 
 def _extractors(settings: Settings, targets: list[Target]) -> Iterator[Finding]:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from packages.common.errors import ConfigurationError
 from services.ingress_service.web.setup import read_schema
+from zarr_fuse.schema.source import check as problems_of
 from zarr_fuse.values.columns import check_units
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from packages.common.models.configuration_model import Target
     from zarr_fuse.schema import NodeSchema
 
@@ -19,6 +22,11 @@ def check_schema(target: Target) -> None:
     problems = [f"{target.schema_file}: {problem}" for problem in _unit_problems(read_schema(target))]
     if problems:
         raise ConfigurationError(problems)
+
+
+def warnings_of(schema_file: Path) -> tuple[str, ...]:
+    """What is doubtful in a schema that can be read, a line each."""
+    return tuple(f"warning  {problem.message}" for problem in problems_of(schema_file))
 
 
 def _unit_problems(schema: NodeSchema, path: str = "") -> Iterator[str]:

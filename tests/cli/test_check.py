@@ -130,6 +130,15 @@ def test_the_probe_of_the_storage_decides(
         ]
 
 
+def test_what_is_doubtful_in_a_schema_is_told_once(cli: Cli, inputs: Path) -> None:
+    with inputs.open("a", encoding="utf-8") as file:
+        file.write("  - {name: again, endpoint: /api/v1/again, schema_name: tree.yaml, target_node: grid}\n")
+    schema = SCHEMA.replace("unit: degC", "unit: C")
+    (inputs.parent / "schemas" / "tree.yaml").write_text(schema)
+    output = cli.run("check").output
+    assert output.count("warning  ") == output.count("is a coulomb") == 1
+
+
 def test_every_store_that_a_schema_names_is_tried(cli: Cli, inputs: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.write_text("a file where a folder should be")

@@ -52,7 +52,7 @@ def test_a_sound_schema_is_exit_code_0(cli: Cli, river: Path) -> None:
 
 
 def test_a_warning_is_told_and_is_no_error(cli: Cli, tmp_path: Path) -> None:
-    path = written(tmp_path / "river.yaml", "VARS: {v: {unit: C, coords: t}}")
+    path = written(tmp_path / "river.yaml", "VARS: {v: {unit: C, coords: t}}\nCOORDS: {t: {unit: s}}")
     warned, fine = cli.run("schema", "check", path).stdout.splitlines()
     assert warned.startswith(f"warning  {path}:VARS/v/unit: ")
     assert fine == f"ok       {path}"

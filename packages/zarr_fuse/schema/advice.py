@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Set
 
 from zarr_fuse.schema.context import SchemaCtx
@@ -14,12 +15,43 @@ HIDES = (
 )
 
 
+KEYS = ("ATTRS", "COORDS", "VARS")
+WRITTEN_OUT = {"ATTRIBUTES": "ATTRS", "COORDINATES": "COORDS", "VARIABLES": "VARS"}
+OPEN = (
+    "neither unit nor type: the first table decides what it is for good, and in CSV every column is text; "
+    "numbers without unit say unit: ''"
+)
+
+
 def advise(schema: NodeSchema, ctx: SchemaCtx) -> None:
-    """Warn of chunks smaller than asked for, and once of coordinates that hide one of a node above."""
+    """Warn of nodes called much like `VARS`, and of types that the first table decides.
+
+    Also of chunks smaller than asked for, and once of coordinates that hide one of a node above.
+    """
+    _advise_of_names(schema, ctx)
+    _advise_of_types(schema, ctx)
     _advise_of_sizes(schema, ctx)
     hiding = list(_hiding(schema, ctx, frozenset()))
     if hiding:
         ctx.warning(f"{', '.join(hiding)}: {HIDES}")
+
+
+def _advise_of_names(schema: NodeSchema, ctx: SchemaCtx) -> None:
+    for name, child in schema.groups.items():
+        word = name.upper().strip()
+        close = difflib.get_close_matches(word, KEYS, n=1, cutoff=0.8)
+        if meant := WRITTEN_OUT.get(word) or next(iter(close), None):
+            ctx.dive(name).warning(f"this is read as a child node; is {meant} meant?")
+        _advise_of_names(child, ctx.dive(name))
+
+
+def _advise_of_types(schema: NodeSchema, ctx: SchemaCtx) -> None:
+    for variable in schema.ds.incoming:
+        if variable.type is None:
+            kind = "COORDS" if variable.name in schema.ds.COORDS else "VARS"
+            ctx.dive(kind, variable.name).warning(OPEN)
+    for name, child in schema.groups.items():
+        _advise_of_types(child, ctx.dive(name))
 
 
 def _advise_of_sizes(schema: NodeSchema, ctx: SchemaCtx) -> None:

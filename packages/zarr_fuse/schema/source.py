@@ -44,7 +44,8 @@ def deserialize(
 def check(source: Path | str | bytes, source_description: str | None = None) -> list[Problem]:
     """Everything wrong or doubtful in a document, in the order in which it is read.
 
-    An entry is read as far as its errors allow, so that correcting one may reveal another.
+    An entry is read as far as its errors allow, so that correcting one may reveal another; there is advice on
+    the whole once nothing is wrong.
 
     Args:
         source: a file (`Path`), or the text of a document.
@@ -54,7 +55,9 @@ def check(source: Path | str | bytes, source_description: str | None = None) -> 
     problems: list[Problem] = []
     ctx = SchemaCtx(file=name, problems=problems)
     with ctx.attempt():
-        advise(_built(source, ctx), ctx)
+        schema = _built(source, ctx)
+        if all(problem.severity != "error" for problem in problems):
+            advise(schema, ctx)
     return problems
 
 
