@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 TIMEOUT_S = 8
 SCHEDULER_PORT = 8974
+HEALTH = "/api/v2/monitor/health"  # the one path that the API server does not log
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
 
 
@@ -44,8 +45,8 @@ def is_healthy(component: str) -> bool:
     api = urlsplit(os.environ["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
     host, port = (api.hostname or "127.0.0.1"), (api.port or 80)
     if component == "api-server":
-        return _get("127.0.0.1", port, "/api/v2/version")[0] == http.client.OK
-    _, report = _get(host, port, "/api/v2/monitor/health")
+        return _get("127.0.0.1", port, HEALTH)[0] == http.client.OK
+    _, report = _get(host, port, HEALTH)
     return (report.get("dag_processor") or {}).get("status") == "healthy"
 
 

@@ -5,12 +5,20 @@ set -euo pipefail
 : "${S3_ACCESS_KEY:?the access key of the user}" "${S3_SECRET_KEY:?the secret key of the user}"
 data=/data
 complete=$data/complete
+said=/tmp/said
 declare -A running=()
 
+quietly() {  # what a command says is shown only if it fails
+  "$@" >"$said" 2>&1
+  rm "$said"
+}
+
 configure() {
-  cat >"$data/ceph.conf" <<C
+  local cluster
+  cluster=$(sed -n 's/^fsid = //p' "$data/ceph.conf" 2>/dev/null) || cluster=$(cat /proc/sys/kernel/random/uuid)
+  cat >"$data/ceph.conf.new" <<C
 [global]
-fsid = $(cat /proc/sys/kernel/random/uuid)
+fsid = $cluster
 mon host = [v2:127.0.0.1:3300/0]
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
@@ -20,7 +28,7 @@ run dir = /tmp
 pid file =
 admin socket = /tmp/\$name.asok
 log to file = false
-log to stderr = true
+log to stderr = false
 err to stderr = true
 mon cluster log to file = false
 mon cluster log to stderr = false
@@ -65,6 +73,7 @@ rgw data = $data/rgw
 rgw frontends = beast endpoint=0.0.0.0:7480
 rgw enable usage log = false
 C
+  mv "$data/ceph.conf.new" "$data/ceph.conf"
 }
 
 make_keys() {
@@ -118,16 +127,19 @@ ensure_user() {
 }
 
 trap 'stop; exit 0' TERM INT
+trap '[[ ! -e $said ]] || cat "$said" >&2' EXIT
 if [[ ! -e $complete ]]; then
   echo "making the cluster"
   find "$data" -mindepth 1 -delete
   mkdir -p "$data"/{mon,osd,rgw,crash}
   configure
-  make_keys
-  make_monitor
+  quietly make_keys
+  quietly make_monitor
+else
+  configure
 fi
 run monitor ceph-mon -f -i a
-[[ -e $complete ]] || make_object_daemon
+[[ -e $complete ]] || quietly make_object_daemon
 run objects ceph-osd -f -i 0
 ensure_user
 touch "$complete"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -17,6 +19,12 @@ from tests.docs.blocks import blocks_of
 from tests.rigs.docker_engine import DockerEngine
 from tests.rigs.ports import free_port
 from tests.rigs.project import ROOT
+from tests.rigs.waiting import wait_until
+
+ONCE = {"prepare", "airflow-migration"}
+"""Services that come to an end."""
+START_S = 300
+READING = "time,station,temperature\n2026-11-01T00:00:00Z,{station},1.5\n"
 
 
 @dataclass
@@ -53,6 +61,17 @@ class System:
         lines = self.compose("ps", "--all", "--format", "json").stdout.splitlines()
         return {one["Service"]: (one["State"], one["Health"]) for one in map(json.loads, lines)}
 
+    def is_well(self) -> bool:
+        """Whether everything runs that should, and what runs is healthy."""
+        lasting = [state for name, state in self.states().items() if name not in ONCE]
+        return all(state == ("running", "healthy") for state in lasting)
+
+    def inspect(self) -> dict[str, Any]:
+        """What the engine knows of the container of each service."""
+        names = self.compose("ps", "--all", "--quiet").stdout.split()
+        found = json.loads(self.engine.docker("inspect", *names))
+        return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
+
     def smoke(self) -> str:
         return self.compose("run", "--rm", "smoke").stdout
 
@@ -68,17 +87,27 @@ class System:
             answer = client.get("/api/v1/items", params={"state": "processed", "limit": 100})
         return {item["item_id"] for item in answer.raise_for_status().json()["items"]}
 
-    def upload(self, endpoint: str, path: Path) -> str:
-        """Upload a CSV file; the id of its item."""
+    def upload(self, endpoint: str = "weather") -> str:
+        """Upload a reading that nobody has uploaded before; the id of its item."""
+        reading = READING.format(station=secrets.token_hex(8))
         headers = {"Content-Type": "text/csv"}
         with self.client() as client:
-            answer = client.post(f"/api/v1/{endpoint}", content=path.read_bytes(), headers=headers)
+            answer = client.post(f"/api/v1/{endpoint}", content=reading, headers=headers)
         return answer.raise_for_status().json()["item_id"]
 
-    def kill(self, service: str) -> None:
-        """Let the kernel kill a service; `docker kill` would count as a stop that was meant."""
-        name = self.compose("ps", "--quiet", service).stdout.strip()
-        os.kill(int(self.engine.docker("inspect", "--format", "{{.State.Pid}}", name)), signal.SIGKILL)
+    def await_processed(self, item_id: str) -> None:
+        """Return as soon as an item is merged."""
+        wait_until(lambda: item_id in self.processed(), item_id, START_S, pause_s=0.5)
+
+    def await_well(self) -> None:
+        """Return as soon as everything is well, without any command that would start it."""
+        wait_until(self.is_well, "services", START_S, pause_s=0.5)
+
+    def kill(self, *services: str) -> None:
+        """Let the kernel kill services; `docker kill` would count as a stop that was meant."""
+        known = self.inspect()
+        for service in services:
+            os.kill(known[service]["State"]["Pid"], signal.SIGKILL)
 
 
 def environment(path: Path) -> dict[str, str]:

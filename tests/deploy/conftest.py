@@ -25,6 +25,8 @@ SHIPPED = (
     "services",
     "tools",
 )
+REQUIRED = "sortedcontainers"
+"""A package that extractor functions of the tests need, and nothing else in the images."""
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +42,7 @@ def engine() -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is shipped, as a clone would have it."""
+    """A copy of what is shipped, as a clone would have it, and the requirements of a user's extractors."""
     folder = tmp_path_factory.mktemp("clone")
     leavings = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache")
     for name in SHIPPED:
@@ -49,6 +51,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(source, folder / name, ignore=leavings)
         else:
             shutil.copy(source, folder / name)
+    (folder / "inputs" / "requirements.txt").write_text(f"{REQUIRED}\n", encoding="utf-8")
     return folder
 
 

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from cryptography.fernet import Fernet
 
 from packages.common.models.user_model import parse_users
-from packages.common.settings import Settings
 from tests.rigs.project import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
@@ -81,27 +78,3 @@ def test_an_s3_of_ones_own_switches_the_bundled_one_off(env: Path) -> None:
     env.write_text(f"{own}S3_ACCESS_KEY=a\nS3_SECRET_KEY=b\n", encoding="utf-8")
     assert generate(env).returncode == 0
     assert variables(env)["COMPOSE_PROFILES"] == "outside-s3"
-
-
-def test_compose_names_settings_that_exist_and_keeps_ports_on_this_machine() -> None:
-    services = yaml.safe_load(COMPOSE)["services"]
-    named = set(services["ingress"]["environment"]) - {"INGRESS_URL"}
-    assert named <= {name.upper() for name in Settings.model_fields}
-    ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(ports) == 3
-    assert all(port.startswith("127.0.0.1:") for port in ports)
-
-
-def test_compose_holds_no_secret() -> None:
-    for service in yaml.safe_load(COMPOSE)["services"].values():
-        for name, value in service.get("environment", {}).items():
-            if re.search(r"PASSWORD|SECRET|_KEY|USERS", name):
-                assert re.fullmatch(r"\$\{\w+:(\?run make compose-env|-)\}", value), name
-    assert json.dumps(COMPOSE).count("change-me") == 0
-
-
-def test_variables_of_the_configuration_come_from_a_file_that_both_services_read() -> None:
-    for name, service in yaml.safe_load(COMPOSE)["services"].items():
-        reads = name in {"ingress", "prepare", "smoke"} or name.startswith("airflow-")
-        file = {"path": "${VARIABLES_FILE:-./services.env}", "required": False}
-        assert service.get("env_file") == ([file] if reads else None), name
