@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.message import Message
+from functools import lru_cache
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
@@ -65,6 +66,7 @@ PACKED = "; content-encoding=bzip2"
 """Stands behind the type of a payload that stays packed in the queue, where its place is chosen."""
 
 
+@lru_cache(maxsize=64)
 def canonical_type(content_type: str) -> str:
     """The content type without parameters, in lower case, under its canonical name."""
     name = content_type.partition(";")[0].strip().lower()

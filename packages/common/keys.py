@@ -7,8 +7,9 @@ The part between the state and the extension is the item id; it stays the same t
 
 from __future__ import annotations
 
+import os
+import random
 import re
-import secrets
 import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,6 +22,9 @@ MAX_PATH_BYTES = 512
 MAX_ID_BYTES = 900
 METADATA_SUFFIX = ".meta.json"
 REJECTED_SUFFIX = ".rejected.csv"
+_random = random.Random()
+"""Seeded by the system, once: asking it for every id lets other threads take Python's lock each time."""
+os.register_at_fork(after_in_child=_random.seed)
 _UNIQUE = re.compile(r"[0-9a-f]{12}")
 
 
@@ -108,7 +112,7 @@ def new_item_id(endpoint: str, node_path: str, received_at: datetime, unique: st
     """
     if unique is not None and not _UNIQUE.fullmatch(unique):
         raise ValueError("unique must be 12 lower-case hex digits")
-    unique = unique or f"{received_at.microsecond:05x}{secrets.randbits(28):07x}"
+    unique = unique or f"{received_at.microsecond:05x}{_random.getrandbits(28):07x}"
     name = f"{received_at.astimezone(UTC):%Y%m%dT%H%M%S}_{unique}"
     return "/".join(part for part in (checked_name(endpoint), normalise_node_path(node_path), name) if part)
 

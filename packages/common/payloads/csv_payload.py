@@ -84,8 +84,8 @@ def header_names(data: bytes, separator: str) -> list[str]:
         raise PayloadError(f"the CSV header cannot be read: {error}", line=1) from None
     if len(names) > MAX_COLUMNS:
         raise PayloadError(f"the CSV has {len(names)} columns; {MAX_COLUMNS} are allowed", line=1)
-    twice = sorted(name for name, times in Counter(names).items() if times > 1)
-    if twice:
+    if len(set(names)) < len(names):
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         raise PayloadError(f"the CSV header has the column {', '.join(map(repr, twice))} twice", line=1)
     return names
 

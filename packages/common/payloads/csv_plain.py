@@ -34,7 +34,8 @@ def plain_csv(data: bytes) -> PlainCsv | None:
     if len(lines) < 2 or not lines[0].strip() or not lines[-1].strip():
         return None
     separator = header_separator(lines[0])
-    if len({line.count(separator.encode()) for line in lines}) > 1:
+    mark = separator.encode()
+    if len({line.count(mark) for line in lines}) > 1:
         return None
     return PlainCsv(data, tuple(header_names(lines[0], separator)), len(lines) - 1)
 

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from packages.common.models.configuration_model import Endpoint
+from packages.common.models.configuration_model import RESERVED_PATHS, Endpoint
 from services.ingress_service.web.caller import BasicAuth, Caller
 from services.ingress_service.web.context import Ingress, ingress_of
 from services.ingress_service.web.description.openapi import upload_operation
@@ -22,12 +22,17 @@ Validate = Annotated[
 ]
 
 
-def upload_router(inlets: Iterable[Inlet[Endpoint]]) -> APIRouter:
-    """Routes of all endpoints; longer paths first, so that a nested endpoint is not taken for a node."""
-    router = APIRouter(tags=["upload"], route_class=UploadRoute)
+def upload_routers(inlets: Iterable[Inlet[Endpoint]]) -> tuple[APIRouter, APIRouter]:
+    """Routes of all endpoints; longer paths first, so that a nested endpoint is not taken for a node.
+
+    The first router may be asked before the service's own routes, which every upload would have to pass.
+    The second has endpoints such as `/api/v1`, whose nodes would hide them.
+    """
+    first, last = (APIRouter(tags=["upload"], route_class=UploadRoute) for _ in range(2))
     for inlet in sorted(inlets, key=lambda inlet: len(inlet.target.endpoint), reverse=True):
-        _add_routes(router, inlet)
-    return router
+        path = inlet.target.endpoint.rstrip("/") + "/"
+        _add_routes(last if any(own.startswith(path) for own in RESERVED_PATHS) else first, inlet)
+    return first, last
 
 
 class UploadRoute(APIRoute):

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from packages.common.settings import Settings
 from services.ingress_service.web import problems, scrapers, service_routes
 from services.ingress_service.web.access import AccessMiddleware
-from services.ingress_service.web.api import upload_router, upload_routes
+from services.ingress_service.web.api import upload_routers, upload_routes
 from services.ingress_service.web.description import openapi
 from services.ingress_service.web.items import routes as items
 from services.ingress_service.web.setup import build_ingress
@@ -51,12 +51,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_framework)
     app.add_exception_handler(RequestValidationError, _answer_parameters)
     ingress.metrics.upload_routes = upload_routes(ingress.inlets.values())
-    for router in (
-        service_routes.router,
-        items.router,
-        scrapers.router,
-        upload_router(ingress.inlets.values()),
-    ):
+    first, last = upload_routers(ingress.inlets.values())
+    for router in (first, service_routes.router, items.router, scrapers.router, last):
         app.include_router(router)
     openapi.install(app, list(ingress.inlets.values()), list(ingress.scrapers))
     return app
