@@ -16,7 +16,7 @@ TABLE = b"time,level\n2026-11-20,1.5\n"
     ("body", "said"),
     [
         (TABLE.decode().encode("utf-16"), "UTF-16: name the charset in the Content-Type (charset=utf-16)"),
-        (gzip.compress(TABLE), "gzip: say so (Content-Encoding: gzip)"),
+        (gzip.compress(TABLE, mtime=0), "gzip: say so (Content-Encoding: gzip)"),
         (b"PK\x03\x04\x14\x00\x00\x00", "a workbook: save the sheet as CSV"),
         (b"<html><p>Sign in</p></html>", "HTML"),
         (b'[{"time": "2026-11-20", "level": 1.5}]', "JSON: say so (application/json)"),
