@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
+from packages.common.errors import StorageError
 from packages.common.settings import Settings
 from services.extractor_service.ending import end_sweep
 from services.extractor_service.group import Work, begun, settled
@@ -33,13 +34,13 @@ def sweep(
 
     Raises:
         ConfigurationError: the configuration cannot be read.
-        StorageError: the queue cannot be listed.
+        StorageError: the queue cannot be listed; once it could, trouble with it is in the report.
     """
     with begun(settings, dag_run_id) as work:
         sizes = waiting(work.queue, endpoints)
         taken = rounds(work.queue, work.targets, accepted(work.queue, sizes))
         groups = _told(taken, sum(sizes.values()), on_progress or (lambda *_: None))
-        done = total(_kept_apart(work, groups))
+        done = total(_as_far_as_listed(_kept_apart(work, groups)))
     if endpoints is None:
         end_sweep(settings, done, dag_run_id)
     return done
@@ -64,6 +65,15 @@ def merge_store(
                 on_taken(group.items)
                 done += total(settled(work, group))
     return done
+
+
+def _as_far_as_listed(reports: Iterator[SweepReport]) -> Iterator[SweepReport]:
+    """The reports of what was done; a queue that goes away leaves the rest to the next sweep."""
+    try:
+        yield from reports
+    except StorageError as error:
+        log.exception("the rest is left to the next sweep")
+        yield SweepReport(trouble=[f"queue: {error}"])
 
 
 def _kept_apart(work: Work, groups: Iterator[Group]) -> Iterator[SweepReport]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from packages.common.errors import StorageUnavailableError
 from services.extractor_service import group as grouping
 from services.extractor_service import rounds as rounding
+from services.extractor_service import sweep as sweeping
 from services.extractor_service.sweep import sweep
 from tests.extractor.site import Site, assert_holds, csv, readings
 from zarr_fuse import Node
@@ -95,3 +99,24 @@ def test_troubled_store_is_left_alone_in_later_rounds(site: Site, monkeypatch: p
     assert sweep(site.settings).trouble == [f"{site.settings.s3_store_url}: a mistake of ours"]
     ends = dict.fromkeys(merged, "processed") | dict.fromkeys(waiting, "accepted")
     assert site.states() == {item_id: [state] for item_id, state in ends.items()}
+
+
+def test_a_queue_that_goes_away_in_mid_sweep_leaves_a_report_of_what_was_done(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounding, "ROUND_ITEMS", 2)
+    ids = [site.accept("weather", csv(number)) for number in range(60)]
+    listed = sweeping.accepted
+
+    def breaks_off(*arguments: Any) -> Iterator[Any]:
+        yield from islice(listed(*arguments), 50)
+        raise StorageUnavailableError("the connection was reset")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping, "accepted", breaks_off)
+        report = sweep(site.settings)
+    ended = [item_id for item_id, states in site.states().items() if states == ["processed"]]
+    assert 0 < report.processed == len(ended) < len(ids)
+    assert len(report.trouble) == 1
+    assert "the connection was reset" in report.trouble[0]
+    assert sweep(site.settings).processed == len(ids) - len(ended)
