@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from packages.common.errors import ConfigurationError
 from services.ingress_service.web.setup import read_schema
+from zarr_fuse.schema.advice import HIDES
 from zarr_fuse.schema.source import check as problems_of
 from zarr_fuse.values.columns import check_units
 
@@ -25,8 +26,9 @@ def check_schema(target: Target) -> None:
 
 
 def warnings_of(schema_file: Path) -> tuple[str, ...]:
-    """What is doubtful in a schema that can be read, a line each."""
-    return tuple(f"warning  {problem.message}" for problem in problems_of(schema_file))
+    """What is doubtful in a schema that can be read, a line each, but for how its tree can be opened."""
+    messages = (problem.message for problem in problems_of(schema_file))
+    return tuple(f"warning  {message}" for message in messages if not message.endswith(HIDES))
 
 
 def _unit_problems(schema: NodeSchema, path: str = "") -> Iterator[str]:
