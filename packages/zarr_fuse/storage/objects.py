@@ -15,6 +15,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from zarr_fuse.errors import AccessDeniedError, StorageError
 from zarr_fuse.storage.local_objects import LocalObjects
+from zarr_fuse.storage.missing import is_missing
 from zarr_fuse.storage.probe import first_line
 
 T = TypeVar("T")
@@ -127,14 +128,17 @@ class Objects:
             return self._local.get(key)
         try:
             return bytes(self._store.get(key).bytes())
-        except FileNotFoundError:
-            return None
+        except FileNotFoundError as error:
+            if is_missing(error):
+                return None
+            raise
 
     def _size(self, key: str) -> int | None:
         try:
             return int(self._store.head(key)["size"])
-        except FileNotFoundError:
-            return None
+        except FileNotFoundError:  # an answer to HEAD has no body that could say who gave it
+            data = self._get(key)
+            return None if data is None else len(data)
 
     def _copy(self, pair: tuple[str, str]) -> None:
         self._call(pair[0], lambda: self._store.copy(pair[0], pair[1]))
