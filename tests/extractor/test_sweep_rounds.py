@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from packages.common import in_order, s3io
 from packages.common.errors import StorageUnavailableError
 from services.extractor_service import group as grouping
 from services.extractor_service import rounds as rounding
@@ -105,11 +106,13 @@ def test_a_queue_that_goes_away_in_mid_sweep_leaves_a_report_of_what_was_done(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounding, "ROUND_ITEMS", 2)
-    ids = [site.accept("weather", csv(number)) for number in range(60)]
+    monkeypatch.setattr(in_order, "AHEAD_ITEMS", 1)
+    monkeypatch.setattr(s3io, "FILES_A_THREAD", 1)
+    ids = [site.accept("weather", csv(number)) for number in range(9)]
     listed = sweeping.accepted
 
     def breaks_off(*arguments: Any) -> Iterator[Any]:
-        yield from islice(listed(*arguments), 50)
+        yield from islice(listed(*arguments), 6)
         raise StorageUnavailableError("the connection was reset")
 
     with monkeypatch.context() as patch:
