@@ -2,16 +2,19 @@
 
 Runs until it is stopped, or once without `--every`. What is older than `--days` goes; where the rest is above
 four fifths of `--size`, the oldest files go as well, since a volume that overflows takes its pod with it.
+With `--runs`, Airflow forgets the runs of that age, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 DAY_S = 86400
@@ -25,13 +28,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--days", type=float, required=True)
     parser.add_argument("--size", type=size_of, default=float("inf"))
+    parser.add_argument("--runs", action="store_true", help="let Airflow forget runs as old")
+    parser.add_argument("--after", type=float, default=0, help="seconds before the first round")
     parser.add_argument("--every", type=float, help="seconds between two rounds")
     asked = parser.parse_args(arguments)
+    time.sleep(asked.after)
     while True:
-        clean(asked.folder, time.time() - asked.days * DAY_S, FULL * asked.size)
+        oldest = time.time() - asked.days * DAY_S
+        clean(asked.folder, oldest, FULL * asked.size)
+        if asked.runs:
+            forget_runs(oldest)
         if asked.every is None:
             return 0
         time.sleep(asked.every)
+
+
+def forget_runs(oldest: float) -> None:
+    """Remove what the database says of runs before a time; where that fails, the next round tries anew."""
+    before = datetime.fromtimestamp(oldest, UTC).isoformat(timespec="seconds")
+    command = ("airflow", "db", "clean", "--yes", "--skip-archive", "--clean-before-timestamp", before)
+    subprocess.run(command, check=False)  # noqa: S603 - found on the image's path
 
 
 def size_of(text: str) -> float:

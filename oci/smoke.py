@@ -27,9 +27,12 @@ WAIT_S, PAUSE_S = float(os.environ.get("SMOKE_WAIT_S", "180")), 1.0
 def main() -> int:
     """0 all merged, 1 not."""
     settings = load_settings()
-    with client(settings) as ingress:
-        waiting = {path: upload(ingress, path) for path in samples()}
-        states = settled(ingress, waiting)
+    try:
+        with client(settings) as ingress:
+            states = settled(ingress, {path: upload(ingress, path) for path in samples()})
+    except httpx.HTTPError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     for path, state in states.items():
         sys.stdout.write(f"{state:10} {path.relative_to(SAMPLES)}\n")
     sys.stdout.write(f"{describe(settings)}\n")
@@ -60,14 +63,16 @@ def upload(ingress: httpx.Client, path: Path) -> str:
     return str(answer.raise_for_status().json()["state_url"])
 
 
-def settled(ingress: httpx.Client, waiting: dict[Path, str]) -> dict[Path, str]:
+def settled(ingress: httpx.Client, addresses: dict[Path, str]) -> dict[Path, str]:
     """The state of every upload, as soon as none waits any more or the time is over."""
     deadline = time.monotonic() + WAIT_S
+    states = dict.fromkeys(addresses, "accepted")
     while True:
-        states = {path: state(ingress, address) for path, address in waiting.items()}
-        if "accepted" not in states.values() or time.monotonic() > deadline:
+        waiting = [path for path, found in states.items() if found == "accepted"]
+        if not waiting or time.monotonic() > deadline:
             return states
         time.sleep(PAUSE_S)
+        states |= {path: state(ingress, addresses[path]) for path in waiting}
 
 
 def state(ingress: httpx.Client, address: str) -> str:

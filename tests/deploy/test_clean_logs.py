@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def test_a_fresh_folder_stays_though_it_is_empty(tmp_path: Path) -> None:
 )
 def test_sizes_are_read_as_kubernetes_writes_them(text: str, size: float) -> None:
     assert size_of(text) == size
+
+
+def test_runs_as_old_are_forgotten(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    airflow = tmp_path / "bin" / "airflow"
+    airflow.parent.mkdir()
+    airflow.write_text('#!/bin/sh\necho "$@" >"$0.asked"\nexit 1\n')
+    airflow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{airflow.parent}{os.pathsep}{os.environ['PATH']}")
+    assert main([str(logs), "--days", "5", "--runs"]) == 0
+    *asked, before = (tmp_path / "bin" / "airflow.asked").read_text().split()
+    assert asked == ["db", "clean", "--yes", "--skip-archive", "--clean-before-timestamp"]
+    assert abs(datetime.now(UTC) - timedelta(days=5) - datetime.fromisoformat(before)) < timedelta(minutes=5)
 
 
 def test_a_wrong_size_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

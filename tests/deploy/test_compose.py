@@ -78,3 +78,13 @@ def test_data_outlives_down_and_up(bundled: System) -> None:
     bundled.up()
     assert before
     assert bundled.processed() == before
+
+
+def test_old_runs_and_their_logs_are_forgotten(bundled: System) -> None:
+    runs = "SELECT count(*) FROM dag_run WHERE dag_id = 'ingress_processor' AND state = 'success'"
+    logs = ("exec", "--no-TTY", "airflow-cleaner", "find", "/opt/airflow/logs", "-name", "*.log")
+    before, written = int(bundled.query(runs)), len(bundled.compose(*logs).stdout.split())
+    command = ("python", "/app/oci/clean_logs.py", "/opt/airflow/logs", "--days", "0", "--runs")
+    bundled.compose("exec", "--no-TTY", "airflow-cleaner", *command)
+    assert int(bundled.query(runs)) < before
+    assert len(bundled.compose(*logs).stdout.split()) < written

@@ -55,5 +55,9 @@ def test_everything_that_holds_data_may_write_it_down_before_it_is_killed() -> N
         assert seconds(SERVICES[name]["stop_grace_period"]) >= 60, name
 
 
+def test_database_does_not_wait_for_its_clients_to_leave() -> None:
+    assert SERVICES["postgres"]["stop_signal"] == "SIGINT"
+
+
 def seconds(text: str) -> float:
     return float(text.removesuffix("s"))
