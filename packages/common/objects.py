@@ -16,11 +16,12 @@ from packages.common.errors import (
     StorageUnavailableError,
 )
 from zarr_fuse.errors import AccessDeniedError, ZarrFuseError
+from zarr_fuse.storage.missing import is_missing
+from zarr_fuse.storage.refusals import is_denied, refusal
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
 
-DENIED = (ob.PermissionDeniedError, ob.UnauthenticatedError, PermissionError)
 REFUSED = (ob.InvalidPathError, ob.NotSupportedError, ob.UnknownConfigurationKeyError, ValueError)
 
 
@@ -59,12 +60,12 @@ def translated(action: str, key: str) -> Iterator[None]:
 
 
 def _storage_error(error: Exception, what: str) -> StorageError:
-    text = str(error).partition("\n")[0]
+    text = refusal(error)
     if "NoSuchBucket" in str(error):
-        return StorageError(f"{what}: the bucket does not exist")
-    if isinstance(error, FileNotFoundError):
+        return StorageError(f"{what}: {text}")
+    if isinstance(error, FileNotFoundError) and (is_missing(error) or what.startswith("head ")):
         return ObjectMissingError(f"{what}: there is no such object")
-    if isinstance(error, DENIED) or "(os error 13)" in text:
+    if is_denied(error) or "(os error 13)" in text:
         return StorageAccessError(f"{what}: access denied: {text}")
     if isinstance(error, REFUSED):
         return StorageError(f"{what}: {text}")

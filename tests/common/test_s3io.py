@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from packages.common import s3io
 from packages.common.errors import (
     ConfigurationError,
     ObjectMissingError,
+    StorageAccessError,
     StorageError,
     StorageUnavailableError,
 )
@@ -21,7 +23,8 @@ from packages.common.local_files import STAGING
 from packages.common.s3io import ObjectStorage
 from packages.common.settings import Settings
 from tests.hypothesis_profiles import examples
-from tests.rigs.s3 import Bucket, bucket_behind
+from tests.rigs.gateway import gateway_to
+from tests.rigs.s3 import Bucket, bucket_behind, new_bucket
 from tests.rigs.waiting import PATIENCE_S
 
 ODD_NAMES = [
@@ -174,6 +177,48 @@ def test_missing_bucket_is_named(moto_endpoint):
     for attempt in (lambda: storage.get("k"), lambda: storage.put("k", b""), lambda: list(storage.list(""))):
         with pytest.raises(StorageError, match="bucket does not exist"):
             attempt()
+
+
+@pytest.fixture
+def gateway(moto_endpoint):
+    with gateway_to(moto_endpoint) as gateway:
+        yield gateway
+
+
+def storage_through(gateway) -> ObjectStorage:
+    bucket = replace(new_bucket(f"http://{gateway.target}"), endpoint=gateway.endpoint)
+    settings = Settings(s3_queue_url=bucket.url("q"), s3_timeout_s=2 * PATIENCE_S, **bucket.access)
+    return ObjectStorage(settings.s3_queue_url, settings)
+
+
+def test_a_gateway_that_has_lost_its_storage_says_nothing_about_objects(gateway):
+    storage = storage_through(gateway)
+    gateway.forgets = lambda *_: True
+    for attempt in (lambda: storage.get("k"), lambda: storage.copy("k", "l"), lambda: list(storage.list(""))):
+        with pytest.raises(StorageUnavailableError, match="404"):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("InvalidAccessKeyId", "does not know the access key"),
+        ("SignatureDoesNotMatch", "secret key is not that of the access key"),
+        ("RequestTimeTooSkewed", "clocks of this machine and of the storage differ"),
+        ("QuotaExceeded", "a quota of the storage is used up"),
+        ("UserSuspended", "is suspended"),
+        ("AccessDenied", "may not do that"),
+        ("NewKindOfRefusal", "the storage answered NewKindOfRefusal"),
+    ],
+)
+def test_a_refusal_is_a_sentence_whatever_was_asked_for(gateway, code, sentence):
+    storage = storage_through(gateway)
+    gateway.forgets = lambda *_: True
+    gateway.says = (403, f"<?xml version='1.0'?>\n<Error><Code>{code}</Code></Error>".encode())
+    for attempt in (lambda: storage.get("k"), lambda: storage.put("k", b""), lambda: list(storage.list(""))):
+        with pytest.raises(StorageAccessError, match=sentence) as caught:
+            attempt()
+        assert "<" not in caught.value.message
 
 
 def storage_behind(port: int) -> ObjectStorage:

@@ -1,4 +1,4 @@
-"""A gateway in front of an S3 that forgets, as told, that there is something behind it."""
+"""A gateway in front of an S3 that answers some requests itself, as it is told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_FOUND = b"<html><body>default backend - 404</body></html>"
 
 
 class Gateway(ThreadingHTTPServer):
-    """Passes requests on; where `forgets(method, path)` holds it says 404 by itself, as gateways do."""
+    """Passes requests on; where `forgets(method, path)` holds it answers itself, 404 as gateways do."""
 
     daemon_threads = True
 
@@ -21,6 +21,7 @@ class Gateway(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = urlsplit(endpoint).netloc
         self.forgets: Callable[[str, str], bool] = lambda _method, _path: False
+        self.says = (404, NOT_FOUND)
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -31,7 +32,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.server.forgets(self.command, self.path):
-            self._answer(404, {"Content-Type": "text/html"}, NOT_FOUND)
+            status, text = self.server.says
+            self._answer(status, {"Content-Type": "text/html"}, text)
             return
         there = http.client.HTTPConnection(self.server.target)
         there.request(self.command, self.path, body, dict(self.headers))
@@ -39,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer.status, dict(answer.getheaders()), answer.read())
         there.close()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815 - names of http.server
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response_only(status)

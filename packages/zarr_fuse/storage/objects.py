@@ -16,7 +16,7 @@ from obstore.store import LocalStore, MemoryStore
 from zarr_fuse.errors import AccessDeniedError, StorageError
 from zarr_fuse.storage.local_objects import LocalObjects
 from zarr_fuse.storage.missing import is_missing
-from zarr_fuse.storage.probe import first_line
+from zarr_fuse.storage.refusals import is_denied, refusal
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -168,7 +168,7 @@ class Objects:
             return act()
         except (ob.AlreadyExistsError, ob.PreconditionError):
             raise
-        except (ob.PermissionDeniedError, ob.UnauthenticatedError, PermissionError) as error:
-            raise AccessDeniedError(f"access to {key!r} is denied") from error
         except (ob.BaseError, OSError) as error:
-            raise StorageError(f"storage failed at {key!r}: {first_line(error)}") from error
+            if is_denied(error):
+                raise AccessDeniedError(f"access to {key!r} is denied: {refusal(error)}") from error
+            raise StorageError(f"storage failed at {key!r}: {refusal(error)}") from error

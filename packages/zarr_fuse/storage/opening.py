@@ -21,7 +21,8 @@ from zarr_fuse.errors import (
     StoreNotFoundError,
     UnsupportedUrlError,
 )
-from zarr_fuse.storage.probe import first_line, probe_create_only
+from zarr_fuse.storage.probe import probe_create_only
+from zarr_fuse.storage.refusals import refusal
 from zarr_fuse.storage.s3_options import S3Settings, s3_config
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _local_store(path: Path, *, create: bool) -> LocalStore:
     try:
         return LocalStore(path.absolute(), mkdir=create)
     except (ob.BaseError, OSError) as error:
-        raise OptionError(f"the folder {path} cannot be opened: {first_line(error)}") from error
+        raise OptionError(f"the folder {path} cannot be opened: {refusal(error)}") from error
 
 
 def _memory_store(name: str) -> MemoryStore:
@@ -158,7 +159,7 @@ def _s3_store(parts: SplitResult, settings: S3Settings) -> S3Store:
             credential_provider=provider,
         )
     except (ob.BaseError, ValueError, TypeError) as error:
-        raise OptionError(f"the S3 settings are not accepted: {first_line(error)}") from None
+        raise OptionError(f"the S3 settings are not accepted: {refusal(error)}") from None
 
 
 def _credentials(config: dict[str, Any]) -> FixedCredentials | Boto3CredentialProvider | None:

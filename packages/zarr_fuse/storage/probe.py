@@ -12,17 +12,12 @@ from obstore import exceptions as ob
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from zarr_fuse.errors import AccessDeniedError, StorageError
+from zarr_fuse.storage.refusals import is_denied, refusal
 
 Store: TypeAlias = S3Store | LocalStore | MemoryStore
 
 RACERS = 8
 ROUNDS = 3
-
-
-def first_line(error: BaseException) -> str:
-    """The sentence of an obstore error, without the debug text below it."""
-    text = str(error)
-    return "the bucket does not exist" if "NoSuchBucket" in text else text.partition("\n")[0]
 
 
 def probe_create_only(store: Store, prefix: str) -> bool:
@@ -80,9 +75,9 @@ def plain_put(store: Store, key: str, body: bytes) -> None:
 
 def translated(error: BaseException) -> AccessDeniedError | StorageError:
     """An error of obstore in this package's tree."""
-    if isinstance(error, ob.PermissionDeniedError | ob.UnauthenticatedError | PermissionError):
-        return AccessDeniedError(f"the storage refuses the probe: {first_line(error)}")
-    return StorageError(f"the storage cannot be probed: {first_line(error)}")
+    if is_denied(error):
+        return AccessDeniedError(f"the storage refuses the probe: {refusal(error)}")
+    return StorageError(f"the storage cannot be probed: {refusal(error)}")
 
 
 def remove(store: Store, keys: list[str]) -> None:
