@@ -13,14 +13,11 @@ LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True)
-class Call:
-    """One payload for one function; `metadata` is the item's as plain JSON values."""
+class Named:
+    """Something that is asked of one function."""
 
     module: str
     function: str
-    payload: bytes
-    metadata: dict[str, Any]
-    memory_bytes: int
 
     @property
     def name(self) -> str:
@@ -29,18 +26,20 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Look:
+class Call(Named):
+    """One payload for one function; `metadata` is the item's as plain JSON values."""
+
+    payload: bytes
+    metadata: dict[str, Any]
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Look(Named):
     """Asks whether a function is there, without a call; it is answered by `Ready`, or by `Raised`."""
 
-    module: str
-    function: str
     memory_bytes: int
     timeout_s: float
-
-    @property
-    def name(self) -> str:
-        """The function as messages name it."""
-        return f"{self.module}.{self.function}"
 
 
 @dataclass(frozen=True)
