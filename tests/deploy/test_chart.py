@@ -271,6 +271,38 @@ def test_tasks_in_other_pods_reach_the_api_through_its_service() -> None:
         assert data["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == url
 
 
+@cases
+def test_health_of_airflow_does_not_depend_on_a_service_that_waits_for_it(case: str) -> None:
+    (pod,) = pods(find(case, "Deployment", "airflow"))
+    (processor,) = [one for one in pod["containers"] if one["name"] == "dag-processor"]
+    own = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL=http://127.0.0.1:8080/execution/"
+    for probe in ("startupProbe", "livenessProbe"):
+        assert processor[probe]["exec"]["command"][:2] == ["env", own]
+
+
+def test_tasks_in_other_pods_need_the_api_only() -> None:
+    assert find("kubernetes-executor", "Service", "airflow")["spec"]["publishNotReadyAddresses"] is True
+
+
+def test_pods_wait_for_a_database_that_does_not_answer_yet() -> None:
+    for case, name in (("default", "airflow"), ("celery-executor", "airflow"), ("celery-executor", "worker")):
+        (pod,) = pods(find(case, "Deployment", name))
+        (waiting,) = pod["initContainers"]
+        check, migrations = waiting["args"][-1].split(" && ")
+        assert check.startswith("airflow db check --retry")
+        assert migrations.startswith("airflow db check-migrations")
+
+
+def test_pods_of_failed_tasks_do_not_pile_up() -> None:
+    name = "AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE"
+    data = find("kubernetes-executor", "ConfigMap", "lake-zarr-fuse-ingress-airflow")["data"]
+    assert data[name] == "True"
+    values = merged(values_of("kubernetes-executor"), at(f"extractorService.airflow.config.{name}", "False"))
+    text = render(values)["zarr-fuse-ingress/templates/airflow/configmap.yaml"]
+    assert text.count(name) == 1
+    assert yaml.safe_load(text)["data"][name] == "False"
+
+
 def test_worker_pods_have_the_container_that_airflow_expects() -> None:
     template = yaml.safe_load(find("kubernetes-executor", "ConfigMap", "pods")["data"]["worker.yaml"])
     kubernetes_validate.validate(template, "1.34", strict=True)

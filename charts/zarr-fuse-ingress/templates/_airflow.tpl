@@ -17,10 +17,14 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "zfi.loopbackUrl" -}}
+http://127.0.0.1:8080/execution/
+{{- end -}}
+
 {{/* One pod runs everything with the LocalExecutor, so tasks reach the API over loopback. */}}
 {{- define "zfi.executionUrl" -}}
 {{- if eq .Values.extractorService.airflow.executor "LocalExecutor" -}}
-http://127.0.0.1:8080/execution/
+{{- include "zfi.loopbackUrl" . -}}
 {{- else -}}
 {{- include "zfi.airflowUrl" . }}/execution/
 {{- end -}}
@@ -141,7 +145,7 @@ volumeMounts:
 {{- define "zfi.waitForMigration" -}}
 - name: wait-for-migration
   {{- include "zfi.airflowContainer" (dict "root" . "name" "wait") | nindent 2 }}
-  args: [airflow, db, check-migrations, --migration-wait-timeout, "600"]
+  args: [sh, -c, "airflow db check --retry 60 --retry-delay 5 && airflow db check-migrations --migration-wait-timeout 600"]
   resources:
     {{- toYaml .Values.extractorService.airflow.dagProcessor.resources | nindent 4 }}
 {{- end -}}
