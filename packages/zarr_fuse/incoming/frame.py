@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zarr_fuse.errors import OptionError, SchemaWarning, UpdateRefusedError
 from zarr_fuse.incoming.intake import Intake
-from zarr_fuse.incoming.reasons import reasons
+from zarr_fuse.incoming.reasons import in_column, reasons
 from zarr_fuse.report import Findings
 from zarr_fuse.schema import DatasetSchema, DiscreteRange, DType, InfRange, IntervalRange, Variable
 from zarr_fuse.schema.types import dtype_of_column
@@ -160,17 +160,19 @@ class _Conversion:
         self.keep[:] = False
         self.columns[variable.name] = np.full(self.intake.rows, np.nan)
         rows = np.arange(self.intake.rows)
-        self.findings.add("coordinate_missing", variable.name, rows, None, "no value")
+        message = in_column(variable, "no value")
+        self.findings.add("coordinate_missing", variable.name, rows, None, message)
 
     def _find(self, variable: Variable, column: Column, typed: TypedColumn, *, is_key: bool) -> None:
         for kind, rows, message in _verdicts(variable, column, typed, is_key=is_key):
             if len(rows):
-                self.findings.add(kind, variable.name, rows, column[rows], message)
+                self.findings.add(kind, variable.name, rows, column[rows], in_column(variable, message))
         for doubt in typed.doubts:
             rows, frames = np.flatnonzero(doubt.either & typed.good), self.findings.frames_of
             witnesses = frames(np.flatnonzero(doubt.against & typed.good))
             rows = rows[np.isin(frames(rows), witnesses)]
-            self.findings.add("time_ambiguous", variable.name, rows, column[rows], doubt.message)
+            message = in_column(variable, doubt.message)
+            self.findings.add("time_ambiguous", variable.name, rows, column[rows], message)
 
 
 def _in_range(variable: Variable, typed: TypedColumn) -> Values:

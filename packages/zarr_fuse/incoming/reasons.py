@@ -29,6 +29,11 @@ def reasons(kind: str, variable: Variable, cells: Column) -> Iterator[tuple[Mask
         yield ~concerned, message
 
 
+def in_column(variable: Variable, message: str) -> str:
+    """The message, with the column of the frame where it has another name than the variable."""
+    return message if variable.df_col == variable.name else f"column {variable.df_col!r}: {message}"
+
+
 def _hint(kind: str, variable: Variable, cells: Column) -> tuple[str, Mask]:
     if kind == "not_convertible":
         return "the decimal mark is a point", _matching(cells, _DECIMAL_COMMA)

@@ -48,3 +48,14 @@ def test_a_count_in_the_wrong_unit_is_told_the_unit(times):
 def test_findings_of_several_sorts_stay_in_the_order_of_rows():
     rows = [row for row, _ in told("{unit: m, coords: x}", ["a", "1,5", "b", "2,5"])]
     assert rows == [0, 1, 2, 3]
+
+
+def test_the_column_is_named_where_it_is_called_otherwise_than_its_variable():
+    schema = dataset(
+        "VARS: {v: {unit: m, df_col: Level, coords: t}}\nCOORDS: {t: {type: int8, df_col: 't (s)'}}"
+    )
+    done = convert(pl.DataFrame({"t (s)": ["0", "x"], "Level": ["wet", "1"]}), schema)
+    assert {finding.column: finding.message for finding in done.findings.rejected()} == {
+        "v": "column 'Level': not a number, as float64 needs",
+        "t": "column 't (s)': not a number, as int8 needs",
+    }
