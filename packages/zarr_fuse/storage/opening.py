@@ -23,6 +23,7 @@ from zarr_fuse.errors import (
 )
 from zarr_fuse.storage.probe import probe_create_only
 from zarr_fuse.storage.refusals import refusal
+from zarr_fuse.storage.s3_address import require_bucket, require_endpoint, require_plain
 from zarr_fuse.storage.s3_options import S3Settings, s3_config
 
 if TYPE_CHECKING:
@@ -143,8 +144,7 @@ def _memory_store(name: str) -> MemoryStore:
 
 def _s3_store(parts: SplitResult, settings: S3Settings) -> S3Store:
     prefix = parts.path.strip("/")
-    if not parts.netloc or ":" in parts.netloc:
-        raise UnsupportedUrlError("an s3:// address has the form s3://bucket/path")
+    require_bucket(parts.netloc)
     if any(segment in {"", ".", ".."} for segment in prefix.split("/")) and prefix:
         raise UnsupportedUrlError("an s3:// address may not have empty, . or .. segments")
     provider = _credentials(settings.config)
@@ -165,6 +165,7 @@ def _s3_store(parts: SplitResult, settings: S3Settings) -> S3Store:
 def _credentials(config: dict[str, Any]) -> FixedCredentials | Boto3CredentialProvider | None:
     access_key, secret_key = config.pop("access_key_id", None), config.pop("secret_access_key", None)
     token = config.pop("session_token", None)
+    require_plain(access_key, secret_key, token)
     if access_key and secret_key:
         config["skip_signature"] = False
         return FixedCredentials(access_key, secret_key, token)
@@ -189,6 +190,7 @@ def _complete(bucket: str, settings: S3Settings, provider: object) -> None:
         config["region"] = profile.get("region", DEFAULT_REGION)
     if not (endpoint := config.get("endpoint")):
         return
+    require_endpoint(endpoint)
     if config.setdefault("virtual_hosted_style_request", False) in {True, "true"}:
         config["endpoint"] = endpoint = _with_bucket(endpoint, bucket)
     if "AWS_ENDPOINT_URL_S3" in os.environ:

@@ -164,6 +164,30 @@ def test_no_credentials_at_all_is_an_error_before_any_request(recorder):
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    ["127.0.0.1:7480", "localhost", "http://", "http:///x", "http://a b", "https://host:99999", "http://[::1",
+     "ftp://host", "http://user:topsecret@host", "http://host?x=topsecret", "http://host\n", "http://hôst"],
+)  # fmt: skip
+def test_an_endpoint_that_is_no_address_is_refused_and_not_shown(endpoint):
+    with pytest.raises(OptionError, match="such as https://") as caught:
+        open_object_store("s3://bucket/x", endpoint=endpoint, **KEYS)
+    assert "topsecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("bucket", ["a b", "é", "a:b", "", "-a", "a@b"])
+def test_what_is_no_bucket_is_refused(bucket):
+    with pytest.raises(UnsupportedUrlError, match="s3://bucket/path"):
+        open_object_store(f"s3://{bucket}/x", endpoint="http://127.0.0.1:9", **KEYS)
+
+
+@pytest.mark.parametrize("keys", [KEYS | {"access_key": "key\n"}, KEYS | {"secret_key": "topsecret\r\n"}])
+def test_keys_with_the_line_end_of_their_file_are_refused_and_not_shown(keys):
+    with pytest.raises(OptionError, match="line end") as caught:
+        open_object_store("s3://bucket/x", endpoint="http://127.0.0.1:9", **keys)
+    assert "topsecret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("given", ["access_key", "secret_key"])
 def test_half_a_key_pair_is_an_error(given):
     with pytest.raises(MissingOptionError, match="two keys"):
