@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: env demo test test-rgw test-browser test-deploy compose-env lint bench lock
+.PHONY: env demo test test-rgw test-browser test-deploy test-cluster compose-env lint bench lock
 
 env: .venv/.ready
 
@@ -28,6 +28,9 @@ test-browser: env
 
 test-deploy: env
 	$(PY) -m pytest -m deploy --timeout 3600 tests/deploy
+
+test-cluster: env
+	$(PY) -m pytest -m cluster --timeout 7200 tests/cluster
 
 compose-env:
 	python3 tools/compose_env.py
