@@ -175,7 +175,7 @@ def test_an_endpoint_that_is_no_address_is_refused_and_not_shown(endpoint):
     assert "topsecret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("bucket", ["a b", "é", "a:b", "", "-a", "a@b"])
+@pytest.mark.parametrize("bucket", ["a b", "é", "a:b", "", "-a"])
 def test_what_is_no_bucket_is_refused(bucket):
     with pytest.raises(UnsupportedUrlError, match="s3://bucket/path"):
         open_object_store(f"s3://{bucket}/x", endpoint="http://127.0.0.1:9", **KEYS)
