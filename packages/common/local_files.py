@@ -75,7 +75,11 @@ class LocalFiles:
     def put(self, key: str, data: bytes | Path) -> None:
         """Write an object; when this returns it survives a power cut."""
         path, staged = self.path(key), self._stage(data)
-        _with_folder(path, lambda: os.replace(staged, path))
+        try:
+            _with_folder(path, lambda: os.replace(staged, path))
+        except BaseException:
+            _discard(staged)
+            raise
         self._sync_folders(key)
 
     def create(self, key: str, data: bytes | Path) -> bool:
@@ -142,7 +146,11 @@ class LocalFiles:
 
     def _stage(self, data: bytes | Path) -> str:
         staged = self._staging()
-        _with_folder(staged, lambda: _written(staged, data))
+        try:
+            _with_folder(staged, lambda: _written(staged, data))
+        except BaseException:
+            _discard(staged)
+            raise
         return staged
 
     def _sync_folders(self, key: str) -> None:
@@ -192,6 +200,12 @@ class LocalWriter:
             self._file.close()
         with suppress(OSError):
             os.unlink(self._staged)
+
+
+def _discard(staged: str) -> None:
+    """Remove a file that has not got its name: on a full disk it would take the last of the room."""
+    with suppress(OSError):
+        os.unlink(staged)
 
 
 def _with_folder(path: str, act: Callable[[], None]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from dataclasses import replace
@@ -318,6 +319,25 @@ def test_local_write_is_synced_before_it_has_its_name(folder, monkeypatch):
     monkeypatch.setattr(os, "fsync", lost_power)
     with pytest.raises(StorageUnavailableError):
         storage.put("accepted/x", b"1")
+    assert keys_of(storage, "") == []
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_local_write_that_fails_takes_no_room_on_a_full_disk(folder, tmp_path, monkeypatch, step):
+    storage, root = folder
+    (tmp_path / "large").write_bytes(b"1" * 100_000)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        for name in {step, "link"}:
+            patched.setattr(os, name, full)
+        for write in (storage.put, storage.create):
+            for data in (b"1", tmp_path / "large"):
+                with pytest.raises(StorageUnavailableError, match="No space left"):
+                    write("k", data)
+    assert list((root / STAGING).iterdir()) == []
     assert keys_of(storage, "") == []
 
 
