@@ -53,10 +53,16 @@ def findings() -> Iterator[Finding]:
     except ConfigurationError as error:
         yield from (Finding("settings", problem) for problem in error.problems)
         return
-    yield Finding("settings")
+    yield Finding("settings", details=_nearly_settings())
     yield from _users(settings)
     yield from _queue(settings)
     yield from _configured(settings)
+
+
+def _nearly_settings() -> tuple[str, ...]:
+    from packages.common.settings import nearly_settings
+
+    return tuple(f"warning  {name} is no setting; {near} is" for name, near in nearly_settings())
 
 
 def _users(settings: Settings) -> Iterator[Finding]:
@@ -73,7 +79,9 @@ def _configured(settings: Settings) -> Iterator[Finding]:
 
     configurations: list[Configuration] = []
     subject = f"configuration {settings.config_path}"
-    yield from _attempt(subject, lambda: configurations.append(read_configuration(settings)))
+    for found in _attempt(subject, lambda: configurations.append(read_configuration(settings))):
+        names_itself = found.problem.startswith(str(settings.config_path))
+        yield found._replace(subject="configuration") if names_itself else found
     for configuration in configurations:
         targets = [*configuration.endpoints, *configuration.active_scrappers]
         if not targets:

@@ -1,9 +1,12 @@
 """The settings of the services, from the environment and `.env`; nothing is read before `load_settings`."""
 
+import difflib
+import os
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,6 +14,8 @@ from packages.common.errors import ConfigurationError
 from packages.common.models.user_model import User, parse_users
 
 GIB = 2**30
+OTHERS = ("AIRFLOW_", "AWS_", "ZF_")  # what these begin are settings of others
+NEAR = 0.84  # likeness of names from which on one is taken for the other misspelt
 
 
 class Settings(BaseSettings):
@@ -160,6 +165,15 @@ def load_settings() -> Settings:
         raise ConfigurationError(
             [f"{'.'.join(map(str, found['loc'])).upper()}: {found['msg']}" for found in error.errors()]
         ) from None
+
+
+def nearly_settings() -> list[tuple[str, str]]:
+    """Names in the environment and in `.env` that are written almost like a setting, and that setting."""
+    known = [name.upper() for name in Settings.model_fields]
+    written = {name.upper() for name in (*os.environ, *dotenv_values(".env", encoding="utf-8"))} - {*known}
+    own = sorted(name for name in written if not name.startswith(OTHERS))
+    near = ((name, difflib.get_close_matches(name, known, 1, NEAR)) for name in own)
+    return [(name, found[0]) for name, found in near if found]
 
 
 def describe_settings() -> list[tuple[str, str, str]]:

@@ -60,7 +60,13 @@ def test_everything_wrong_is_found_in_one_run(
 def test_a_mistake_in_the_file_is_named_with_its_line(cli: Cli, inputs: Path) -> None:
     inputs.write_text(CONFIGURATION.replace("users: [bob]", "user: [bob]"))
     line = len(CONFIGURATION.splitlines())
-    assert [f"configuration.yaml:{line}" in found for found in wrong_lines(cli)] == [True]
+    (found,) = wrong_lines(cli)
+    assert found.startswith(f"wrong  configuration: {inputs}:{line}: ")
+
+
+def test_a_misspelt_setting_is_told(cli: Cli, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_ATEMPTS", "3")
+    assert "warning  MAX_ATEMPTS is no setting; MAX_ATTEMPTS is" in cli.run("check").output
 
 
 def test_an_extractor_that_cannot_be_imported_is_named_with_its_line(cli: Cli, inputs: Path) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from packages.common.errors import ConfigurationError
 from packages.common.models.user_model import parse_users
-from packages.common.settings import Settings, default_queue_url, describe_settings, load_settings
+from packages.common.settings import (
+    Settings,
+    default_queue_url,
+    describe_settings,
+    load_settings,
+    nearly_settings,
+)
 
 
 def test_defaults_need_no_server(tmp_path):
@@ -122,3 +128,23 @@ def test_all_malformed_users_are_named():
         parse_users('{"a": 1, "b": {"x": 1}}')
     assert "'a'" in str(caught.value)
     assert "'b'" in str(caught.value)
+
+
+def test_names_that_are_almost_settings_are_found(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("S3_ENDPOINT=http://127.0.0.1\nINGRESS_PORT=8001\nS3_REGION=eu\n")
+    for name in (
+        "MAX_ATEMPTS",
+        "AWS_ENDPOINT_URL",
+        "ZF_S3_ACCESS_KEY",
+        "AIRFLOW_ADMIN_PASSWORD",
+        "S3_ACCESS_KEY",
+    ):
+        monkeypatch.setenv(name, "1")
+    found = nearly_settings()
+    assert [pair for pair in found if pair[0] in {"S3_ENDPOINT", "MAX_ATEMPTS"}] == [
+        ("MAX_ATEMPTS", "MAX_ATTEMPTS"),
+        ("S3_ENDPOINT", "S3_ENDPOINT_URL"),
+    ]
+    assert not {"INGRESS_PORT", "AWS_ENDPOINT_URL", "ZF_S3_ACCESS_KEY", "S3_REGION", "S3_ACCESS_KEY"} & {
+        name for name, _ in found
+    }

@@ -39,13 +39,14 @@ class Extractors:
         """Load the function `extract_fn` of the module `fn_module` (dots lead into folders).
 
         Raises:
-            ExtractorMissingError: there is no such module or function.
+            ExtractorMissingError: no such module, or no function in it that takes payload and metadata.
             ExtractorUnloadableError: the module fails on import.
         """
         module = self._module(fn_module, extract_fn)
         function = getattr(module, extract_fn, None)
         if not callable(function):
             raise ExtractorMissingError(f"module {fn_module} has no function {extract_fn}")
+        _require_parameters(f"{fn_module}.{extract_fn}", function)
         return function  # type: ignore[no-any-return]
 
     def call(self, name: str, function: ExtractorFunction, *arguments: object) -> object:
@@ -142,3 +143,10 @@ def parameters(function: ExtractorFunction) -> list[str]:
     """Names of the parameters that are filled by position."""
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [p.name for p in inspect.signature(function).parameters.values() if p.kind in by_position]
+
+
+def _require_parameters(name: str, function: ExtractorFunction) -> None:
+    try:
+        inspect.signature(function).bind(*range(min(2, max(1, len(parameters(function))))))
+    except TypeError as error:
+        raise ExtractorMissingError(f"{name} does not take (payload, metadata): {error}") from None

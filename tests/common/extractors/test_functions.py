@@ -116,3 +116,27 @@ def test_signatures_are_told_apart_by_parameter_names() -> None:
     assert wants_bytes(lambda data, metadata: None)
     assert not wants_bytes(lambda parsed_json, dataframe_row: None)
     assert not wants_bytes(lambda document, df_row: None)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fits"),
+    [
+        ("payload, metadata", True),
+        ("payload, metadata, strict=False", True),
+        ("parsed_json", True),
+        ("*arguments", True),
+        ("document, row, unit", False),
+        ("", False),
+        ("payload, metadata, *, unit", False),
+    ],
+)
+def test_a_function_that_cannot_be_called_is_found_before_the_first_payload(
+    tmp_path: Path, parameters: str, fits: bool
+) -> None:
+    write(tmp_path, "own.py", f"def normalize({parameters}):\n    return 7\n")
+    found = Extractors(tmp_path)
+    if fits:
+        assert found.function("own", "normalize")
+        return
+    with pytest.raises(ExtractorMissingError, match=r"own.normalize does not take \(payload, metadata\): "):
+        found.function("own", "normalize")
