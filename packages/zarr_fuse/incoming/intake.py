@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,8 @@ class Intake:
         found = f"the frame has no column {name!r}"
         if name in self._index:
             return f"{found}, it is in the index: reset_index() makes it a column"
-        folded = {one.casefold().strip(): one for one in self._names}
-        close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
-        return f"{found}, did you mean {folded[close[0]]!r}?" if close else found
+        near = nearest_name(name, self._names)
+        return found if near is None else f"{found}, did you mean {near!r}?"
 
     def column(self, name: str) -> Column:
         """The column of this name: a series, or a numpy array for complex numbers.
@@ -64,6 +63,16 @@ class Intake:
         if self._names.count(name) > 1:
             raise ValueError("the frame has several columns of this name")
         return self._take(self._names.index(name))
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str | None:
+    """Which of a table's columns may be meant by `name`: written alike, or with a unit behind."""
+    folded = {one.casefold().strip(): one for one in names}
+    wanted = name.casefold()
+    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.75)
+    longer = (one for one in folded if one.startswith(wanted) and not one[len(wanted) :][:1].isalnum())
+    found = next(iter(close), None) or next(longer, None)
+    return None if found is None else folded[found]
 
 
 def small_in_polars(frame: object, schema: DatasetSchema) -> object:

@@ -93,5 +93,7 @@ def _disagreeing(codes: NDArray[np.int64], values: Values) -> NDArray[np.int64]:
 
 
 def _disagree(variable: Variable) -> str:
-    along = ", ".join(variable.coords) or "nothing"
+    if not variable.coords:
+        return f"{variable.name} has one value, but rows disagree about it"
+    along = ", ".join(variable.coords)
     return f"{variable.name} depends on {along} only, but rows with the same labels there disagree"

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.ingress_service.errors import ColumnsMissingError
 from services.ingress_service.web.uploads import checks
-from services.ingress_service.web.uploads.checks import PayloadCheck
+from services.ingress_service.web.uploads.checks import PayloadCheck, check_payload
 from tests.hypothesis_profiles import examples
 from tests.ingress.live import CSV, SCHEMA
 from zarr_fuse.errors import UpdateRefusedError
@@ -72,3 +73,12 @@ def test_other_columns_are_tried_again_and_tables_of_very_many_are_not_remembere
     wide = b"time,name," + b",".join(b"c%d" % number for number in range(300))
     check(proven, wide + b"\n2026-10-01,east" + b"," * 300 + b"\n")
     assert len(proven) == 2
+
+
+def test_a_column_that_may_be_meant_by_a_missing_one_is_named():
+    with pytest.raises(ColumnsMissingError) as caught:
+        check_payload(b"Time (UTC),id\n2026-11-20,a\n", "text/csv", STATION)
+    assert [error["message"] for error in caught.value.errors] == [
+        "the column is missing; did you mean 'Time (UTC)'?",
+        "the column is missing",
+    ]

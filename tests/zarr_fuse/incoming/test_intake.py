@@ -9,6 +9,7 @@ import pytest
 
 from zarr_fuse import open_store
 from zarr_fuse.errors import UpdateRefusedError
+from zarr_fuse.incoming.intake import nearest_name
 
 SCHEMA = {
     "n": {
@@ -55,6 +56,20 @@ def test_column_of_nearly_the_right_name_is_pointed_out(node):
         node.update(frame)
     report = node.update(frame.rename({"Site ": "site"}))
     assert report.rejected[0].message == "the frame has no column 'Level (m)', did you mean 'level(m)'?"
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        ("temp (degC)", "temp (degC)"),
+        ("Temp_degC", "Temp_degC"),
+        ("temps", "temps"),
+        ("temperature", None),
+        ("humidity", None),
+    ],
+)
+def test_a_column_with_a_unit_behind_its_name_may_be_meant(column, meant):
+    assert nearest_name("temp", ["time", column]) == meant
 
 
 @pytest.mark.parametrize(

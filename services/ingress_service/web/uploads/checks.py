@@ -22,6 +22,7 @@ from services.ingress_service.web.uploads.dataset_trial import tried
 from services.ingress_service.web.uploads.samples import TRIAL_BYTES, Sample
 from zarr_fuse.errors import UpdateRefusedError
 from zarr_fuse.incoming.frame import Converted, OnBadRows, convert
+from zarr_fuse.incoming.intake import nearest_name
 from zarr_fuse.report import RejectedRow
 from zarr_fuse.schema import DatasetSchema
 
@@ -211,8 +212,13 @@ def require_columns(columns: list[str], schema: DatasetSchema) -> None:
         shown = ", ".join(repr(name) for name in missing)
         raise ColumnsMissingError(
             f"Columns that the schema requires are missing: {shown}. The table has {named(columns)}.",
-            errors=[{"column": name, "message": "the column is missing"} for name in missing],
+            errors=[{"column": name, "message": _absence(name, columns)} for name in missing],
         )
+
+
+def _absence(name: str, columns: list[str]) -> str:
+    near = nearest_name(name, columns)
+    return "the column is missing" if near is None else f"the column is missing; did you mean {near!r}?"
 
 
 def _mismatch(error: UpdateRefusedError) -> SchemaMismatchError:
