@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from packages.common.errors import MetadataError
 from packages.common.models.metadata_model import ItemMetadata
@@ -114,7 +115,8 @@ def _texts(row: ItemRow) -> list[str]:
 
 
 def _table(rows: Iterable[ItemRow]) -> Table:
-    table = Table("state", "item", "bytes", "received", "attempts", "rows", "reason")
+    titles = ("state", "item", "bytes", "received", "attempts", "rows", "reason")
+    table = Table(*(Column(title, overflow="fold") for title in titles))
     for row in rows:
-        table.add_row(*_texts(row))
+        table.add_row(*map(Text, _texts(row)))
     return table

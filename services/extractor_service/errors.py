@@ -93,7 +93,7 @@ def is_deliberate(error: BaseException) -> bool:
 def item_error(error: BaseException) -> ItemError:
     """The reason that is stored with an item, with the first place at fault if the error names one."""
     kind = getattr(error, "kind", None)
-    text = str(error) if kind else f"{type(error).__name__}: {error}"
+    text = _tame(str(error) if kind else f"{type(error).__name__}: {error}")
     row, column, value = _first_place(error)
     return ItemError(
         kind=kind or "unexpected",
@@ -102,6 +102,14 @@ def item_error(error: BaseException) -> ItemError:
         column=column,
         value=value,
     )
+
+
+def _tame(text: str) -> str:
+    """The text without what a terminal would obey: reasons may quote whatever was sent."""
+    if text.isprintable():
+        return text
+    shown = (one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
+    return "".join(shown)
 
 
 def _first_place(error: BaseException) -> tuple[int | None, str | None, str | None]:

@@ -38,6 +38,19 @@ def test_ls_shows_state_and_reason_as_tab_separated_lines(site: Site, cli: Cli) 
     ]
 
 
+def test_ls_shows_ids_and_reasons_whole_on_a_narrow_terminal(
+    site: Site, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item_id = site.accept("weather", csv(0))
+    fail(site, item_id, "cell '[/x] [bold]no number' is no number")
+    for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": "80", "LINES": "24"}.items():
+        monkeypatch.setenv(name, value)
+    shown = cli.run("queue", "ls").stdout
+    cells = [line.split("│") for line in shown.splitlines() if "│" in line]
+    assert "".join(line[2].strip() for line in cells) == item_id
+    assert "[/x][bold]nonumber" in "".join(line[-2].strip() for line in cells).replace(" ", "")
+
+
 def test_ls_says_until_when_and_why_an_item_waits(site: Site, cli: Cli) -> None:
     item_id = site.accept("weather", csv(0))
     item = PlannedItem(item_id=item_id, extension="csv", size_bytes=1)
