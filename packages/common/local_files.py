@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from obstore.store import LocalStore
@@ -26,6 +27,7 @@ from obstore.store import LocalStore
 from packages.common.local_listing import STAGING, listed
 from packages.common.objects import ObjectInfo, translated
 from zarr_fuse.storage.opening import Store
+from zarr_fuse.undoing import undone_on_error
 
 STALE_S = 24 * 3600
 _NO_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0|#\d+$")
@@ -75,11 +77,8 @@ class LocalFiles:
     def put(self, key: str, data: bytes | Path) -> None:
         """Write an object; when this returns it survives a power cut."""
         path, staged = self.path(key), self._stage(data)
-        try:
+        with undone_on_error(partial(_discard, staged)):
             _with_folder(path, lambda: os.replace(staged, path))
-        except BaseException:
-            _discard(staged)
-            raise
         self._sync_folders(key)
 
     def create(self, key: str, data: bytes | Path) -> bool:
@@ -146,11 +145,8 @@ class LocalFiles:
 
     def _stage(self, data: bytes | Path) -> str:
         staged = self._staging()
-        try:
+        with undone_on_error(partial(_discard, staged)):
             _with_folder(staged, lambda: _written(staged, data))
-        except BaseException:
-            _discard(staged)
-            raise
         return staged
 
     def _sync_folders(self, key: str) -> None:
@@ -198,8 +194,7 @@ class LocalWriter:
         """Remove the file, unless it has its key already."""
         with suppress(OSError):
             self._file.close()
-        with suppress(OSError):
-            os.unlink(self._staged)
+        _discard(self._staged)
 
 
 def _discard(staged: str) -> None:
