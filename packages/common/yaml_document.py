@@ -31,9 +31,11 @@ class YamlDocument:
             raise ConfigurationError(f"{path}{line}: not valid YAML: {error.problem}") from None
         except (yaml.YAMLError, ValueError) as error:
             raise ConfigurationError(f"{path}: not valid YAML: {error}") from None
+        except RecursionError:
+            raise ConfigurationError(f"{path}: values lie too deep in others") from None
         finally:
             loader.dispose()
-        if twice := [f"{path}:{line}: {key!r} is given twice" for key, line in _twice(self._root)]:
+        if twice := [f"{path}:{line}: {key!r} is given twice" for key, line in _twice(self._root, set())]:
             raise ConfigurationError(twice)
 
     def line(self, place: Place) -> int:
@@ -71,10 +73,11 @@ def _step(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, int] | No
     return None
 
 
-def _twice(node: yaml.Node | None, seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, int]]:
+def _twice(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[str, int]]:
+    """Keys that a mapping has twice, and their lines; what aliases name again is looked at once."""
     if node is None or id(node) in seen:
         return
-    seen |= {id(node)}
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _twice(item, seen)

@@ -247,3 +247,14 @@ def test_wrong_schedules(schedule):
 )  # fmt: skip
 def test_weekdays_count_from_sunday(field, days):
     assert weekdays(field) == days
+
+
+def test_aliases_that_name_aliases_are_read_at_once(write):
+    levels = ["l0: &l0 [x, x]", *(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 40))]
+    problems = problems_of(write("\n".join([*levels, "endpoints: *l39"])))
+    assert any("endpoints[0]: keys with values belong here" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("text", ["endpoints: &e [*e]", "endpoints: " + "[" * 5000 + "]" * 5000])
+def test_what_contains_itself_or_goes_too_deep_is_said(write, text):
+    assert problems_of(write(text))
