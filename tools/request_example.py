@@ -19,14 +19,16 @@ POLL_INTERVAL_S = 1.0
 
 
 def main() -> int:
-    """0 merged, 1 refused or failed, 2 not settled in time."""
+    """0 merged, 1 refused or failed, 2 not settled in time, or no answer."""
     options = _options()
     user, _, password = options.user.partition(":")
     with httpx.Client(base_url=options.url, auth=(user, password), timeout=30) as client:
-        accepted = upload(client, options.file, f"/api/v1/{options.endpoint}/{options.node}".rstrip("/"))
-        if accepted is None:
-            return 1
-        return follow(client, accepted["state_url"], options.wait)
+        try:
+            accepted = upload(client, options.file, f"/api/v1/{options.endpoint}/{options.node}".rstrip("/"))
+            return 1 if accepted is None else follow(client, accepted["state_url"], options.wait)
+        except httpx.TransportError as error:
+            print(f"no answer from {options.url}: {error}")
+            return 2
 
 
 def upload(client: httpx.Client, path: Path, url: str) -> dict[str, Any] | None:

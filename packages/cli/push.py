@@ -78,6 +78,9 @@ def _client(url: str, user: str) -> httpx.Client:
 
 
 def _password(user: str) -> str:
+    if ":" in user:
+        problem = f"--user takes the name alone: a password is asked for, or taken from {PASSWORD_VARIABLE}"
+        raise fail([problem], EXIT_USAGE)
     password = os.environ.get(PASSWORD_VARIABLE)
     if password is not None:
         return password

@@ -116,6 +116,9 @@ def test_misuse_is_exit_two(cli: Cli, tmp_path: Path, monkeypatch: pytest.Monkey
     assert "type is unknown" in cli.run("push", tmp_path / "notes.txt", *endpoint, code=2).stderr
     asked = cli.run("push", tmp_path / "one.csv", *endpoint, "--user", "alice", code=2)
     assert "set INGRESS_PASSWORD" in asked.stderr
+    told = cli.run("push", tmp_path / "one.csv", *endpoint, "--user", "alice:secret", code=2)
+    assert "the name alone" in told.stderr
+    assert "secret" not in told.stderr
 
 
 def test_ingress_that_is_away_is_a_refusal(
