@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.images import have_images, made_of
-from tests.cluster.release import Release, namespace, old_chart
+from tests.cluster.release import Release, namespace, put_chart
 from tests.cluster.storage import Storage, storage
 from tests.rigs.debian import RigUnavailableError
 from tests.rigs.kubernetes import Cluster, running_cluster
@@ -28,17 +28,15 @@ def s3(cluster: Cluster) -> Storage:
     return storage(cluster)
 
 
-@pytest.fixture(scope="session")
-def chart(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The chart as this cluster can take it."""
-    return str(old_chart(tmp_path_factory.mktemp("chart")))
-
-
 @pytest.fixture(scope="module")
-def lake(cluster: Cluster, s3: Storage, chart: str, request: pytest.FixtureRequest) -> Iterator[Release]:
-    """A release of its own for a module, installed as the how-to says, with the module's VALUES on top."""
+def lake(
+    cluster: Cluster, s3: Storage, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Release]:
+    """A release of its own for a module, with the module's VALUES, installed as the how-to says."""
     name = request.module.__name__.rpartition("_")[2]
+    folder = tmp_path_factory.mktemp(name)
+    put_chart(folder)
     with namespace(cluster, name):
-        release = Release(cluster, chart, name, s3.bucket(name), s3)
+        release = Release(cluster, folder, name, s3.bucket(name), s3)
         release.install(getattr(request.module, "VALUES", {}))
         yield release

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ import yaml
 from tests.cluster.images import image
 from tests.cluster.storage import KEYS, Storage
 from tests.deploy.chart import CHART, Manifest, merged
+from tests.docs.blocks import blocks_of
 from tests.rigs.kubernetes import Cluster
+from tests.rigs.project import ROOT
 from tests.rigs.waiting import wait_until
 
 OLD_NAMES = {
@@ -27,20 +31,20 @@ OLD_NAMES = {
         ("apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n"),
     ),
 }
-WAIT, PATIENCE_S = ("--wait", "--timeout", "12m"), 300.0
+PATIENCE_S = 300.0
+HOW_TO = ROOT / "docs" / "how-to"
 COMPONENT = "app.kubernetes.io/component"
 
 
-def old_chart(folder: Path) -> Path:
-    """A copy of the chart for the cluster's Kubernetes: three kinds go by older names there."""
-    copy = shutil.copytree(CHART, folder / CHART.name)
+def put_chart(folder: Path) -> None:
+    """Copy the chart for the cluster's Kubernetes: three kinds go by older names there."""
+    copy = shutil.copytree(CHART, folder / "charts" / CHART.name)
     for name, changes in OLD_NAMES.items():
         text = (copy / name).read_text(encoding="utf-8")
         for new, old in changes:
             assert text.count(new) == 1, f"{name}: {new}"
             text = text.replace(new, old)
         (copy / name).write_text(text, encoding="utf-8")
-    return copy
 
 
 @contextmanager
@@ -58,14 +62,13 @@ def namespace(cluster: Cluster, name: str) -> Iterator[None]:
 
 @dataclass
 class Release:
-    """The release `name` in the namespace of the same name."""
+    """The release `name` in the namespace of the same name; commands run in a folder with the chart."""
 
     cluster: Cluster
-    chart: str
+    folder: Path
     name: str
     bucket: str
     storage: Storage
-    values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def fullname(self) -> str:
@@ -82,16 +85,26 @@ class Release:
         return self.cluster.helm(command, self.name, *arguments, "--namespace", self.name)
 
     def install(self, values: dict[str, Any]) -> str:
-        return self._deploy("install", values)
+        """Install it as the how-to says, which ends with `helm test`."""
+        self.give(values)
+        return self.paste("install-kubernetes.md", "install")
 
     def upgrade(self, values: dict[str, Any]) -> str:
-        return self._deploy("upgrade", values)
+        """Give it other values as the how-to says, which ends with `helm test`."""
+        self.give(values)
+        return self.paste("upgrade.md", "upgrade")
 
-    def _deploy(self, command: str, values: dict[str, Any]) -> str:
-        self.values = merged(self._site(), values)
-        file = self.cluster.folder / f"{self.name}.yaml"
-        file.write_text(yaml.safe_dump(self.values), encoding="utf-8")
-        return self.helm(command, self.chart, "--values", file, *WAIT)
+    def give(self, values: dict[str, Any]) -> None:
+        """Write the values that the next command of the how-to takes."""
+        text = yaml.safe_dump(merged(self._site(), values))
+        (self.folder / "site.yaml").write_text(text, encoding="utf-8")
+
+    def paste(self, page: str, name: str) -> str:
+        """Run a marked block of a how-to page, as a reader of another release would."""
+        (text,) = [block.text for block in blocks_of(HOW_TO / page, "cluster") if block.name == name]
+        own = re.sub(r"\blake\b", self.name, text)
+        script = f"cd {shlex.quote(str(self.folder))}\n{own}"
+        return self.cluster.run("bash", "-euo", "pipefail", "-c", script).stdout
 
     def _site(self) -> dict[str, Any]:
         address = f"s3://{self.bucket}/site/store.zarr"

@@ -21,6 +21,7 @@ from tests.rigs.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 MARKS = "kubernetes.io/psp"
+LEFT = ("secrets", "persistentvolumeclaims", "jobs", "configmaps", "services", "serviceaccounts")
 STATUSES = ("initContainerStatuses", "containerStatuses")
 
 
@@ -181,16 +182,24 @@ def test_an_upgrade_rolls_the_pods_and_keeps_the_secrets(lake: Release) -> None:
 
 def test_a_rollback_brings_the_values_of_before(lake: Release) -> None:
     secrets = lake.secrets()
-    lake.helm("rollback", "1", "--wait", "--timeout", "12m")
+    lake.helm("rollback", "1", "--wait", "--timeout", "10m")
     assert lake.secrets() == secrets
     assert _images(lake) == {f"zarr-fuse-extractor:{TAG}"}
     assert "MAX_ATTEMPTS" not in lake.get("configmap", f"{lake.fullname}-settings")["data"]
     assert re.search(r"Phase:\s+Succeeded", lake.helm("test"))
 
 
+def test_an_older_airflow_and_back(lake: Release) -> None:
+    lake.upgrade({"settings": {"MAX_ATTEMPTS": 7}})
+    with uploads(lake) as sent:
+        lake.paste("upgrade.md", "downgrade")
+    assert sent.refused == []
+    lake.await_processed(sent.accepted)
+
+
 def test_a_new_installation_takes_up_what_the_old_one_left(lake: Release) -> None:
     secrets, runs = lake.secrets(), int(lake.in_database("SELECT count(*) FROM dag_run"))
-    lake.helm("uninstall")
+    lake.paste("install-kubernetes.md", "uninstall")
     assert lake.secrets() == secrets
     assert len(_names(lake, "persistentvolumeclaims")) == 1
     lake.kubectl("wait", "--for=delete", "pod", "--selector", COMPONENT, "--timeout=300s")
@@ -200,6 +209,14 @@ def test_a_new_installation_takes_up_what_the_old_one_left(lake: Release) -> Non
     with uploads(lake) as sent:
         pass
     lake.await_processed(sent.accepted)
+
+
+def test_nothing_is_left_where_nothing_shall_be(lake: Release) -> None:
+    lake.paste("install-kubernetes.md", "uninstall")
+    lake.paste("install-kubernetes.md", "remove")
+    lake.kubectl("wait", "--for=delete", "pod", "--selector", COMPONENT, "--timeout=300s")
+    own = {name for kind in LEFT for name in _names(lake, kind) if lake.fullname in name}
+    assert own == set()
 
 
 def _names(lake: Release, kind: str) -> set[str]:
