@@ -1,8 +1,11 @@
 #!/bin/bash
 # Starts the cluster of /data, which it makes at the first start; stops it in order on SIGTERM.
-# S3_ACCESS_KEY and S3_SECRET_KEY are the keys of its one user, also when they have changed since.
+# S3_ACCESS_KEY and S3_SECRET_KEY are the keys of its one user, and S3_SIZE_GIB is its size, also when they have
+# changed since; it can grow, not shrink.
 set -euo pipefail
 : "${S3_ACCESS_KEY:?the access key of the user}" "${S3_SECRET_KEY:?the secret key of the user}"
+[[ $S3_SIZE_GIB =~ ^[0-9]+$ ]] && ((S3_SIZE_GIB >= 4)) ||
+  { echo "error: S3_SIZE_GIB is $S3_SIZE_GIB; it is a whole number of GiB, 4 or more" >&2; exit 1; }
 data=/data
 complete=$data/complete
 said=/tmp/said
@@ -45,6 +48,8 @@ mon warn on pool no redundancy = false
 mon max pg per osd = 1000
 mon data avail warn = 5
 mon data avail crit = 1
+mon mgr mkfs grace = 1000000000
+mon mgr inactive grace = 1000000000
 debug ms = 0
 debug osd = 0
 debug rgw = 0
@@ -67,6 +72,7 @@ osd objectstore = bluestore
 bluestore block create = true
 bluestore block size = $((S3_SIZE_GIB * 1024 * 1024 * 1024))
 osd memory target = 1073741824
+osd mclock skip benchmark = true
 debug rocksdb = 0
 [client.rgw]
 rgw data = $data/rgw
@@ -116,14 +122,37 @@ stop() {
   done
 }
 
+grow() {
+  local wanted=$((S3_SIZE_GIB * 1024 * 1024 * 1024)) block=$data/osd/block
+  (($(stat --format %s "$block") < wanted)) || return 0
+  echo "growing to $S3_SIZE_GIB GiB"
+  truncate --size "$wanted" "$block"
+  quietly ceph-bluestore-tool bluefs-bdev-expand --path "$data/osd"
+}
+
+admin() {
+  timeout 180 radosgw-admin "$@"
+}
+
 ensure_user() {
-  local user=(--uid ingress --display-name ingress --access-key "$S3_ACCESS_KEY" --secret-key "$S3_SECRET_KEY")
-  local old
-  radosgw-admin user info --uid ingress >/dev/null 2>&1 || { radosgw-admin user create "${user[@]}" >/dev/null; return; }
-  radosgw-admin key create --uid ingress --key-type s3 --access-key "$S3_ACCESS_KEY" --secret-key "$S3_SECRET_KEY" >/dev/null
-  for old in $(radosgw-admin user info --uid ingress | sed -n 's/.*"access_key": "\(.*\)".*/\1/p'); do
-    [[ $old == "$S3_ACCESS_KEY" ]] || radosgw-admin key rm --uid ingress --key-type s3 --access-key "$old" >/dev/null
+  local known old
+  known=$(admin user info --uid ingress 2>/dev/null) ||
+    known=$(admin user create --uid ingress --display-name ingress --access-key "$S3_ACCESS_KEY" --secret-key "$S3_SECRET_KEY")
+  if [[ $known != *"\"access_key\": \"$S3_ACCESS_KEY\","*"\"secret_key\": \"$S3_SECRET_KEY\""* ]]; then
+    admin key create --uid ingress --key-type s3 --access-key "$S3_ACCESS_KEY" --secret-key "$S3_SECRET_KEY" >/dev/null
+  fi
+  for old in $(sed -n 's/.*"access_key": "\(.*\)".*/\1/p' <<<"$known"); do
+    [[ $old == "$S3_ACCESS_KEY" ]] || admin key rm --uid ingress --key-type s3 --access-key "$old" >/dev/null
   done
+  ensure_quota "$known"
+}
+
+ensure_quota() {  # an object daemon whose disk is full ends and cannot start; a quota refuses uploads before that
+  local size
+  size=$(($(stat --format %s "$data/osd/block") / 20 * 17))
+  [[ $1 != *'"user_quota": {'*'"enabled": true'*"\"max_size\": $size,"* ]] || return 0
+  admin quota set --uid ingress --quota-scope user --max-size "$size"
+  admin quota enable --uid ingress --quota-scope user
 }
 
 trap 'stop; exit 0' TERM INT
@@ -139,13 +168,18 @@ else
   configure
 fi
 run monitor ceph-mon -f -i a
-[[ -e $complete ]] || quietly make_object_daemon
+if [[ -e $complete ]]; then
+  quietly ceph --connect-timeout 60 osd down 0  # one that was killed counts as up for minutes, and bars the new one
+  grow
+else
+  quietly make_object_daemon
+fi
 run objects ceph-osd -f -i 0
 ensure_user
-touch "$complete"
+[[ -e $complete ]] || { touch "$complete"; sync "$complete" "$data"; }
 run gateway radosgw -f -n client.rgw
 echo "serving on port 7480"
 wait -n || true
-echo "a daemon has ended; stopping the others" >&2
-stop
+echo "a daemon has ended; ending the others" >&2
+kill -KILL "${running[@]}" 2>/dev/null || true
 exit 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -40,7 +41,10 @@ class System:
         return self.engine.run("docker-compose", *files, *arguments, check=check, **self.settings)
 
     def up(self) -> None:
-        self.compose("up", "--detach", "--wait")
+        done = self.compose("up", "--detach", "--wait", check=False)
+        if done.returncode:
+            said = self.compose("logs", "--no-color", "--tail=30", "prepare", "airflow-migration").stdout
+            raise RuntimeError(f"{done.stderr[-2000:]}\n{said}")
 
     def paste(self, page: str, name: str, **more: str) -> str:
         """Run a marked block of a how-to page in the folder, as a reader would."""
@@ -97,7 +101,13 @@ class System:
 
     def await_processed(self, item_id: str) -> None:
         """Return as soon as an item is merged."""
-        wait_until(lambda: item_id in self.processed(), item_id, START_S, pause_s=0.5)
+        wait_until(lambda: self._is_processed(item_id), item_id, START_S, pause_s=0.5)
+
+    def _is_processed(self, item_id: str) -> bool:
+        """Whether an item is merged; what has just come back may refuse to say."""
+        with contextlib.suppress(httpx.HTTPError):
+            return item_id in self.processed()
+        return False
 
     def await_well(self) -> None:
         """Return as soon as everything is well, without any command that would start it."""

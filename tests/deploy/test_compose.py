@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.deploy.compose import ONCE, System
+from tests.rigs.waiting import wait_until
 
 pytestmark = pytest.mark.deploy
 LASTING = {
@@ -70,6 +74,18 @@ def test_what_is_killed_comes_back_by_itself_and_nothing_is_lost(bundled: System
     bundled.await_well()
     bundled.await_processed(accepted)
     assert bundled.processed() >= before
+
+
+@pytest.mark.parametrize("daemon", ["ceph-osd", "radosgw"])
+def test_s3_comes_back_when_one_of_its_daemons_dies(bundled: System, daemon: str) -> None:
+    s3 = bundled.inspect()["s3"]
+    running = bundled.engine.docker("top", s3["Id"], "-eo", "pid,comm").splitlines()
+    (pid,) = [int(line.split()[0]) for line in running if line.split()[1] == daemon]
+    os.kill(pid, signal.SIGKILL)
+    before = s3["State"]["StartedAt"]
+    wait_until(lambda: bundled.inspect()["s3"]["State"]["StartedAt"] != before, "another start", pause_s=0.5)
+    bundled.await_well()
+    bundled.await_processed(bundled.upload())
 
 
 def test_data_outlives_down_and_up(bundled: System) -> None:

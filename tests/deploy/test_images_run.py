@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -71,15 +72,15 @@ def test_example_secrets_are_refused_before_anything_starts(
     assert "still an example value: POSTGRES_PASSWORD" in said.stderr
 
 
-def test_s3_keeps_its_objects_and_takes_new_keys(engine: DockerEngine, images: dict[str, str]) -> None:
+def test_s3_keeps_its_objects_grows_and_takes_new_keys(engine: DockerEngine, images: dict[str, str]) -> None:
     volume = engine.docker("volume", "create")
     try:
-        with running_s3(engine, images["s3"], volume, "first") as name:
-            as_client(engine, images["ingress"], name, "first", "s3.create_bucket(Bucket='bucket')")
-            as_client(
-                engine, images["ingress"], name, "first", "s3.put_object(Bucket='bucket', Key='k', Body=b'v')"
-            )
-        with running_s3(engine, images["s3"], volume, "second") as name:
+        with running_s3(engine, images["s3"], volume, "first", size_gib=4) as name:
+            assert quota(engine, name) == 4 * 2**30 // 20 * 17
+            put = "s3.create_bucket(Bucket='bucket'); s3.put_object(Bucket='bucket', Key='k', Body=b'v')"
+            as_client(engine, images["ingress"], name, "first", put)
+        with running_s3(engine, images["s3"], volume, "second", size_gib=5) as name:
+            assert quota(engine, name) == 5 * 2**30 // 20 * 17
             get = "print(s3.get_object(Bucket='bucket', Key='k')['Body'].read().decode())"
             assert as_client(engine, images["ingress"], name, "second", get) == "v"
             with pytest.raises(RuntimeError, match="InvalidAccessKeyId"):
@@ -89,12 +90,19 @@ def test_s3_keeps_its_objects_and_takes_new_keys(engine: DockerEngine, images: d
 
 
 @contextmanager
-def running_s3(engine: DockerEngine, image: str, volume: str, key: str) -> Iterator[str]:
-    keys = (f"--env=S3_ACCESS_KEY={key}", f"--env=S3_SECRET_KEY={key}", f"--volume={volume}:/data")
-    with container(engine, image, *keys) as name:
+def running_s3(engine: DockerEngine, image: str, volume: str, key: str, size_gib: int) -> Iterator[str]:
+    keys = (f"--env=S3_ACCESS_KEY={key}", f"--env=S3_SECRET_KEY={key}", f"--env=S3_SIZE_GIB={size_gib}")
+    with container(engine, image, *keys, f"--volume={volume}:/data") as name:
         await_health(engine, name)
         yield name
         engine.docker("stop", "--time", "60", name)
+
+
+def quota(engine: DockerEngine, s3: str) -> int:
+    """Bytes that the user of an S3 may store."""
+    known = json.loads(engine.docker("exec", s3, "radosgw-admin", "user", "info", "--uid=ingress"))
+    assert known["user_quota"]["enabled"]
+    return known["user_quota"]["max_size"]
 
 
 def as_client(engine: DockerEngine, image: str, s3: str, key: str, script: str) -> str:
