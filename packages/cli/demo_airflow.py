@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from packages.cli.demo_children import Children, DemoError
-from packages.cli.demo_place import AIRFLOW_ADMIN, DemoPlace
+from packages.cli.demo_place import AIRFLOW_ADMIN, LOCK_TIMEOUT_S, DemoPlace
 
 MIGRATION_TIMEOUT_S = 120.0
 COMPONENTS = {
@@ -47,7 +47,7 @@ class AirflowApi:
     """The calls of the Airflow API that a demo needs."""
 
     def __init__(self, place: DemoPlace) -> None:
-        self._client = httpx.Client(base_url=place.airflow_url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=place.airflow_url, timeout=2 * LOCK_TIMEOUT_S, trust_env=False)
         self._credentials = {"username": AIRFLOW_ADMIN, "password": place.secrets.airflow_password}
 
     def is_ready(self) -> bool:
@@ -63,8 +63,10 @@ class AirflowApi:
         return str(answer.raise_for_status().json()["dag_run_id"])
 
     def run_state(self, run_id: str) -> str:
-        """State of a run: queued, running, success or failed."""
+        """State of a run: queued, running, success or failed; unknown while Airflow has trouble of its own."""
         answer = self._client.get(f"/api/v2/dags/{SWEEP_DAG}/dagRuns/{run_id}")
+        if answer.is_server_error:
+            return "unknown"
         return str(answer.raise_for_status().json()["state"])
 
     def close(self) -> None:

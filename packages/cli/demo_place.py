@@ -17,6 +17,7 @@ HOST = "127.0.0.1"
 INGRESS_USER = "demo"
 AIRFLOW_ADMIN = "admin"
 AIRFLOW_WAKER = "ingress"
+LOCK_TIMEOUT_S = 60  # of Airflow's SQLite, which its parts write in turn: 5 s are too few on a busy machine
 EXTRACTOR_FOLDER = PROJECT_FOLDER / "services" / "extractor_service"
 
 
@@ -102,7 +103,7 @@ class DemoPlace:
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(EXTRACTOR_FOLDER / "plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_ADMIN}:admin,{AIRFLOW_WAKER}:op",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout={LOCK_TIMEOUT_S}",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",

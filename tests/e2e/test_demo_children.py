@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import create_engine, make_url
 
 from packages.cli.demo_children import Children, DemoError
 from packages.cli.demo_place import open_place
@@ -91,3 +92,9 @@ def test_a_folder_of_an_older_demo_gets_the_secrets_it_lacks_and_keeps_its_own(t
     assert first == second
     assert first.airflow_password == before.airflow_password
     assert first.waker_password != before.waker_password
+
+
+def test_the_parts_of_airflow_wait_for_each_other_at_their_database(tmp_path: Path) -> None:
+    address = open_place(tmp_path / "demo", 0, 0).environment()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    _, options = create_engine(address).dialect.create_connect_args(make_url(address))
+    assert options["timeout"] >= 60
