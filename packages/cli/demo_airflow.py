@@ -63,7 +63,7 @@ class AirflowApi:
         return str(answer.raise_for_status().json()["dag_run_id"])
 
     def run_state(self, run_id: str) -> str:
-        """State of a run: queued, running, success or failed; unknown while Airflow has trouble of its own."""
+        """State of a run: queued, running, success or failed; unknown in trouble of its own."""
         answer = self._client.get(f"/api/v2/dags/{SWEEP_DAG}/dagRuns/{run_id}")
         if answer.is_server_error:
             return "unknown"
