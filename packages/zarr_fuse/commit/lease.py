@@ -8,7 +8,8 @@
 | release | marks the own lock object; the next holder removes it |
 
 A waiting writer measures with its own clock only: a lock that did not change for the time to live plus one
-request timeout has lost its holder. So a holder starts no write once the time to live is over.
+request timeout has lost its holder. So a holder starts no write once the time to live is over, be it that its
+machine was asleep, or a virtual one stood still, and only the clocks that others set tell of it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from zarr_fuse.stored.layout import Layout
 
 POLL_S = 0.05
 REMOTE_REQUEST_TIMEOUT_S = 15.0
+WITH_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 RENEW_AT = 1 / 3  # share of the time to live after which a holder renews
 
 
@@ -47,7 +49,7 @@ class Lease:
         self._request_timeout_s = request_timeout_s
         self._identity: dict[str, Any] = {}
         self._renewals = 0
-        self._renewed_at = 0.0
+        self._renewed_at = (0.0, 0.0)
         self.number = 0
         self.follows_own = False
 
@@ -98,7 +100,7 @@ class Lease:
             raise LeaseLostError(f"lease {self.number} ran out after {self._ttl_s:g} s")
         if self._age() > self._ttl_s * RENEW_AT:
             self._renewals += 1
-            started = time.monotonic()
+            started = _moment()
             self._objects.put(self._layout.lock(self.number), self._body(released=False))
             self._renewed_at = started
 
@@ -130,7 +132,7 @@ class Lease:
         return [key for key in keys if _number(key) < self.number]
 
     def _create(self, number: int) -> bool:
-        started = time.monotonic()
+        started = _moment()
         previous, self.number = self.number, number
         created = self._objects.create(self._layout.lock(number), self._body(released=False), durable=False)
         if created and self._highest()[0] == number:  # a number below a later holder's may be free again
@@ -157,12 +159,17 @@ class Lease:
         return over or (bool(lock) and (bool(lock["released"]) or is_dead(lock)))
 
     def _age(self) -> float:
-        return time.monotonic() - self._renewed_at
+        return max(now - then for now, then in zip(_moment(), self._renewed_at, strict=True))
 
     def _body(self, *, released: bool) -> bytes:
         return json.dumps(
             {**self._identity, "renewals": self._renewals, "ttl_s": self._ttl_s, "released": released}
         ).encode()
+
+
+def _moment() -> tuple[float, float]:
+    """Now, by a clock that goes on while the machine sleeps, and by the one on the wall."""
+    return time.clock_gettime(WITH_SLEEP), time.time()
 
 
 def _read(state: bytes) -> dict[str, Any]:

@@ -28,10 +28,17 @@ class Clock:
 
     def __init__(self):
         self.now = 1000.0
+        self.asleep = self.set_by = 0.0
         self.meanwhile = lambda: None
 
     def monotonic(self):
         return self.now
+
+    def clock_gettime(self, _clock):
+        return self.now + self.asleep
+
+    def time(self):
+        return self.now + self.asleep + self.set_by
 
     def sleep(self, seconds):
         self.now += seconds
@@ -43,6 +50,27 @@ def clock(monkeypatch):
     found = Clock()
     monkeypatch.setattr("zarr_fuse.commit.lease.time", found)
     return found
+
+
+@pytest.mark.parametrize("told_by", ["asleep", "set_by"])
+def test_a_holder_whose_machine_stood_still_writes_no_more(clock, told_by):
+    objects, layout = in_memory()
+    held = lease(objects, layout, ttl_s=30)
+    held.acquire()
+    setattr(clock, told_by, 29.0)
+    held.renew_when_due()
+    setattr(clock, told_by, 100.0)
+    with pytest.raises(LeaseLostError):
+        held.renew_when_due()
+
+
+def test_a_clock_set_back_makes_no_lease_younger(clock):
+    objects, layout = in_memory()
+    held = lease(objects, layout, ttl_s=30)
+    held.acquire()
+    clock.set_by, clock.now = -3600.0, clock.now + 31
+    with pytest.raises(LeaseLostError):
+        held.renew_when_due()
 
 
 def test_second_writer_waits_for_the_first_and_then_gives_up():
