@@ -62,6 +62,7 @@ def images(engine: DockerEngine, tree: Path) -> dict[str, str]:
     for name, tag in names.items():
         file = tree / "oci" / f"{name}.Containerfile"
         engine.docker("build", "--quiet", "--file", file, "--tag", tag, tree)
+    engine.docker("image", "prune", "--force")  # those that had these names before
     return names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.deploy
 def test_own_s3_takes_the_place_of_the_bundled_one(
     engine: DockerEngine, tree: Path, images: dict[str, str], tmp_path: Path
 ) -> None:
-    bridge = engine.docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    subnet = engine.docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
+    bridge = next(ip_network(subnet).hosts())
     port, keys = free_port(), ("--env=S3_ACCESS_KEY=own", "--env=S3_SECRET_KEY=own-secret")
     s3 = engine.docker("run", "--detach", f"--publish={bridge}:{port}:7480", *keys, images["s3"])
     folder = shutil.copytree(tree, tmp_path / "clone")
