@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.policies import traffic
 from tests.cluster.release import Release
 from tests.cluster.uploads import uploads
 from tests.rigs.debian import RigUnavailableError, unpacked
@@ -62,6 +63,17 @@ def test_workers_answer_their_probe(lake: Release) -> None:
     (container,) = worker["spec"]["containers"]
     said = lake.kubectl("exec", name, "--", *container["livenessProbe"]["exec"]["command"])
     assert "1 node online" in said
+
+
+def test_policies_would_let_every_connection_through(lake: Release) -> None:
+    with traffic(lake) as watched, uploads(lake) as sent:
+        lake.await_processed(set(sent.accepted))
+    assert watched.between() >= {
+        ("worker", "airflow"),
+        ("worker", "elsewhere"),
+        ("airflow", "elsewhere"),
+    }
+    assert watched.forbidden == set()
 
 
 def test_a_worker_that_is_stopped_ends_its_task_first(lake: Release) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cluster.policies import traffic
 from tests.cluster.release import Release
 from tests.cluster.uploads import uploads
 from tests.rigs.waiting import wait_until
@@ -37,6 +38,17 @@ def test_pods_of_tasks_leave_their_logs_and_go(lake: Release) -> None:
     wait_until(lambda: _ended(lake) == set(), "pods of tasks to go", 300)
     keys = lake.storage.keys("kubernetes", "airflow-logs/")
     assert any("task_id=merge" in key for key in keys)
+
+
+def test_policies_would_let_every_connection_through(lake: Release) -> None:
+    with traffic(lake) as watched, uploads(lake) as sent:
+        lake.await_processed(set(sent.accepted))
+    assert watched.between() >= {
+        ("worker", "airflow"),
+        ("worker", "elsewhere"),
+        ("airflow", "elsewhere"),
+    }
+    assert watched.forbidden == set()
 
 
 def _named(names: set[str], task: str) -> bool:

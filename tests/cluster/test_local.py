@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.cluster.images import OTHER_TAG, TAG
+from tests.cluster.policies import traffic
 from tests.cluster.release import COMPONENT, Release
 from tests.cluster.storage import RIGHTS
 from tests.cluster.uploads import uploads
@@ -103,6 +104,17 @@ def test_airflow_ran_what_the_ingress_woke(lake: Release) -> None:
     with lake.client() as client:
         item = client.get(f"/api/v1/items/{next(iter(sent.accepted))}").raise_for_status().json()
     assert item["outcome"]["dag_run_id"].startswith(("asset_triggered__", "scheduled__"))
+
+
+def test_policies_would_let_every_connection_through(lake: Release) -> None:
+    with traffic(lake) as watched, uploads(lake) as sent:
+        lake.await_processed(set(sent.accepted))
+    assert watched.between() >= {
+        ("ingress", "airflow"),
+        ("airflow", "postgres"),
+        ("airflow", "elsewhere"),
+    }
+    assert watched.forbidden == set()
 
 
 @pytest.fixture
