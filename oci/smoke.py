@@ -21,7 +21,7 @@ from packages.common.settings import Settings, load_settings
 
 SAMPLES = Path(os.environ["CONFIG_PATH"]).parent / "samples"
 CONTENT_TYPES = {".csv": "text/csv", ".json": "application/json"}
-WAIT_S, PAUSE_S = float(os.environ.get("SMOKE_WAIT_S", "180")), 1.0
+WAIT_S, PAUSE_S = float(os.environ.get("SMOKE_WAIT_S", "300")), 1.0
 
 
 def main() -> int:
