@@ -1,7 +1,7 @@
 """A Kubernetes cluster of one node: its real programs, a Docker engine for pods, names for services.
 
 `python -m tests.rigs.kubernetes` brings it up, prints the environment to export, and stays until Ctrl-C.
-The first time compiles Kubernetes, which takes ten minutes on two cores; what it makes is kept in
+The first time compiles Kubernetes, eleven minutes on two busy cores; what it makes is kept in
 `CLUSTER_RIG` (default /var/tmp/zarr-fuse-cluster). The node takes over the images of the Docker rig
 (`DEPLOY_RIG`). Pods are refused unless they meet what the `restricted` pod security standard asks of them.
 """
