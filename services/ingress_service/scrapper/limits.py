@@ -16,6 +16,8 @@ from services.ingress_service.scrapper.errors import FetchUnavailableError
 POLL_S = 0.2
 SHORT_WAIT_S = 300.0
 """A scraper waits this long for its turn; a host that asks for more is left alone until the next firing."""
+LONGEST_HOLD_S = 86400.0
+"""For `Retry-After` by a clock that is wrong, or by mistake."""
 
 
 class HostLimits:
@@ -32,9 +34,10 @@ class HostLimits:
         self._not_before: dict[str, float] = {}
 
     def hold(self, host: str, seconds: float) -> None:
-        """Ask nothing of a host for so long."""
+        """Ask nothing of a host for so long, at most a day."""
+        until = self._clock() + min(seconds, LONGEST_HOLD_S)
         with self._lock:
-            self._not_before[host] = max(self._not_before.get(host, 0.0), self._clock() + seconds)
+            self._not_before[host] = max(self._not_before.get(host, 0.0), until)
 
     @contextmanager
     def turn(self, host: str, per_second: float | None, stopping: threading.Event) -> Iterator[None]:

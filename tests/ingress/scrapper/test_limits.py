@@ -37,6 +37,17 @@ def begins(limits: HostLimits, clock: Ticking, rates: list[float | None], host: 
     return times
 
 
+@pytest.mark.parametrize("seconds", [10 * 365 * 86400.0, float("inf")])
+def test_a_host_whose_clock_is_years_ahead_is_asked_again_the_next_day(seconds: float) -> None:
+    clock = Ticking()
+    limits = HostLimits(1, 1000.0, clock)
+    limits.hold("x", seconds)
+    with pytest.raises(FetchUnavailableError, match="86400 s"), limits.turn("x", None, clock):
+        pass
+    clock.now += 86400
+    assert begins(limits, clock, [None]) == [86400.0]
+
+
 def test_requests_to_one_host_keep_their_distance() -> None:
     clock = Ticking()
     limits = HostLimits(1, 10.0, clock)
