@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -94,7 +95,9 @@ def _configured(settings: Settings) -> Iterator[Finding]:
 
 def _schemas(targets: list[Target]) -> Iterator[Finding]:
     from packages.cli.check_schemas import check_schema, warnings_of
+    from services.ingress_service.web.setup import schema_log
 
+    schema_log.addHandler(logging.NullHandler())  # what it warns of stands in the report
     told: set[Path] = set()
     for target in targets:
         for found in _attempt(f"schema of {target.name}", partial(check_schema, target)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from packages.common.models.metadata_model import ItemMetadata
 from packages.common.models.treatment_model import OnBadRows
 from packages.common.settings import Settings
 from services.extractor_service.errors import SchemaUnavailableError
-from services.extractor_service.places import logged_warnings, store_options
+from services.extractor_service.places import store_options
 from services.extractor_service.treatments import Treatments
 from zarr_fuse.errors import ZarrFuseError
 from zarr_fuse.options import resolve_options
@@ -76,7 +77,8 @@ class Targets:
     def _read_store_url(self, schema_file: Path) -> str | SchemaUnavailableError:
         name = schema_file.name
         try:
-            with logged_warnings(schema=name):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # opening the store tells them
                 schema = deserialize(schema_file)
                 return resolve_options(store_options(self._settings), schema.ds.ATTRS).url
         except FileNotFoundError:

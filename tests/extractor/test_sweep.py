@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from structlog.testing import capture_logs
 
 from packages.common.last_sweep import last_sweep
 from services.extractor_service.sweep import sweep
@@ -105,6 +106,7 @@ def test_bad_rows_are_reported_and_the_rest_is_merged(site: Site) -> None:
 
 DATASET = """
 import numpy as np
+from structlog.testing import capture_logs
 import xarray as xr
 
 def build(payload, metadata):
@@ -233,3 +235,18 @@ def test_sweep_over_an_empty_queue_notes_its_end_too(site: Site) -> None:
 def test_sweep_of_some_endpoints_only_says_nothing_about_the_queue(site: Site) -> None:
     sweep(site.settings, endpoints=["weather"])
     assert last_sweep(site.queue.storage) is None
+
+
+def test_what_is_doubtful_in_a_schema_is_logged_once(site: Site) -> None:
+    site.write(
+        "schemas/weather.yaml",
+        "".join(
+            NODE.format(name=name).replace("unit: degC,", "unit: C," if name == "station" else "unit: degC,")
+            for name in ("station", "logger", "forecast")
+        ),
+    )
+    site.accept("weather", csv(1))
+    site.accept("weather", csv(2))
+    with capture_logs() as logs:
+        assert sweep(site.settings).processed == 2
+    assert sum("is a coulomb" in str(line.get("reason")) for line in logs) == 1
