@@ -64,8 +64,8 @@ def test_first_process_of_every_service_takes_in_orphans(bundled: System) -> Non
 
 @pytest.mark.parametrize(
     "killed",
-    [["s3"], ["ingress"], ["airflow-scheduler"], sorted(LASTING)],
-    ids=["s3", "ingress", "scheduler", "everything"],
+    [["ingress"], ["airflow-scheduler"], sorted(LASTING)],
+    ids=["ingress", "scheduler", "everything"],
 )
 def test_what_is_killed_comes_back_by_itself_and_nothing_is_lost(bundled: System, killed: list[str]) -> None:
     before = bundled.processed()
@@ -76,11 +76,10 @@ def test_what_is_killed_comes_back_by_itself_and_nothing_is_lost(bundled: System
     assert bundled.processed() >= before
 
 
-@pytest.mark.parametrize("daemon", ["ceph-osd", "radosgw"])
-def test_s3_comes_back_when_one_of_its_daemons_dies(bundled: System, daemon: str) -> None:
+def test_s3_comes_back_when_one_of_its_daemons_dies(bundled: System) -> None:
     s3 = bundled.inspect()["s3"]
     running = bundled.engine.docker("top", s3["Id"], "-eo", "pid,comm").splitlines()
-    (pid,) = [int(line.split()[0]) for line in running if line.split()[1] == daemon]
+    (pid,) = [int(line.split()[0]) for line in running if line.split()[1] == "ceph-osd"]
     os.kill(pid, signal.SIGKILL)
     before = s3["State"]["StartedAt"]
     wait_until(lambda: bundled.inspect()["s3"]["State"]["StartedAt"] != before, "another start", pause_s=0.5)
