@@ -168,8 +168,8 @@ class Queue:
         try:
             self.storage.copy(item.payload_key, target.payload_key, item.size_bytes)
         except ObjectMissingError:
-            if self.storage.head(target.payload_key) is not None:
-                return True
+            if any(found.key == target.payload_key for found in self.storage.list(target.payload_key)):
+                return True  # a listing cannot be mistaken; HEAD is, where a gateway says 404
             self.storage.delete([target.metadata_key, target.rejected_key])
             return False
         return True

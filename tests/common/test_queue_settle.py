@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from packages.common.errors import StorageUnavailableError
+from packages.common.queue import Queue
+from packages.common.s3io import ObjectStorage
+from packages.common.settings import Settings
 from tests.common.queue_items import ACCEPTED, FAILED, PROCESSED, keys, metadata_of, move, places
+from tests.rigs.gateway import gateway_to
 
 
 def test_settle_moves_items_with_their_outcome_and_keeps_unknown_keys(queue):
@@ -25,6 +31,19 @@ def test_settle_again_changes_nothing(queue):
         assert queue.settle([done]) == []
         assert places(queue) == [(item.item_id, PROCESSED)]
         assert len(keys(queue)) == 2
+
+
+def test_metadata_of_a_settled_item_outlives_a_gateway_that_has_lost_the_storage(moto_bucket):
+    with gateway_to(moto_bucket.endpoint) as gateway:
+        bucket = replace(moto_bucket, endpoint=gateway.endpoint)
+        settings = Settings(s3_queue_url=bucket.url("q"), **bucket.access)
+        queue = Queue(ObjectStorage(settings.s3_queue_url, settings))
+        item = queue.accept(metadata_of(), b"1")
+        done = move(queue, item, PROCESSED)
+        queue.settle([done])
+        gateway.forgets = lambda method, _path: method == "HEAD"
+        assert queue.settle([done]) == []
+        assert queue.metadata(item.in_state(PROCESSED)).outcome.state == "processed"
 
 
 def test_settle_reports_items_purged_meanwhile_and_leaves_nothing_of_them(queue):
