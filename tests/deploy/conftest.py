@@ -27,6 +27,8 @@ SHIPPED = (
 )
 REQUIRED = "sortedcontainers"
 """A package that extractor functions of the tests need, and nothing else in the images."""
+IMPATIENT = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=20\n"
+"""Tests that kill the scheduler need not wait two minutes for the next sweep."""
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +74,7 @@ def bundled(
 ) -> Iterator[System]:
     """The system with everything in it, up and well."""
     folder = shutil.copytree(tree, tmp_path_factory.mktemp("bundled") / "clone")
+    (folder / "services.env").write_text(IMPATIENT, encoding="utf-8")
     bundled = system(engine, folder, images)
     try:
         bundled.up()

@@ -43,7 +43,8 @@ def test_own_inputs_and_the_packages_they_require_take_the_place_of_those_in_the
 def before(bundled: System) -> dict[str, str]:
     """What `.env` said before everything below was changed at once: one start of Airflow serves all."""
     said = environment(bundled.folder / ".env")
-    (bundled.folder / "services.env").write_text("STATIONS_TOKEN='a$b c'\nEXTRACTOR_TIMEOUT_S=61\n")
+    with (bundled.folder / "services.env").open("a") as variables:
+        variables.write("STATIONS_TOKEN='a$b c'\nEXTRACTOR_TIMEOUT_S=61\n")
     with (bundled.folder / ".env").open("a") as file:
         file.write("SPOOL_DIR=/spool\n")
     bundled.paste(ROTATION, "password")
