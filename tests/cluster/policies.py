@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from tests.cluster.release import COMPONENT, Release
 from tests.deploy.chart import Manifest
-from tests.rigs.kubernetes_node import BRIDGE, NODE
+from tests.rigs.kubernetes_node import BRIDGE, NODE, PODS
 
 PAUSE_S = 0.3
 LINE = re.compile(r"src=(?P<client>\S+) .* src=(?P<server>\S+) \S+ sport=(?P<port>\d+)")
@@ -23,6 +24,10 @@ class Connection(NamedTuple):
     client: str
     server: str
     port: int
+
+    @property
+    def ends(self) -> set[str]:
+        return {self.client, self.server}
 
 
 class Traffic:
@@ -38,10 +43,14 @@ class Traffic:
         policies = self._release.get("networkpolicies")["items"]
         while not self._ended.wait(PAUSE_S):
             lines = self._release.cluster.node.run("conntrack", "-L", "-p", "tcp", "--state", "ESTABLISHED")
-            pods = {pod["status"].get("podIP", ""): pod for pod in self._release.get("pods")["items"]}
+            everybody = _by_address(self._release.cluster.get("pods", "--all-namespaces")["items"])
+            own = {where: pod for where, pod in everybody.items() if self._owns(pod)}
             for connection in connections(lines):
-                if connection.client in pods or connection.server in pods:
-                    self._judge(policies, pods, connection)
+                if connection.ends & own.keys() and all(_is_known(end, everybody) for end in connection.ends):
+                    self._judge(policies, own, connection)
+
+    def _owns(self, pod: Manifest) -> bool:
+        return bool(pod["metadata"]["namespace"] == self._release.name)
 
     def _judge(self, policies: list[Manifest], pods: dict[str, Manifest], connection: Connection) -> None:
         name = (_component(pods, connection.client), _component(pods, connection.server), connection.port)
@@ -118,6 +127,15 @@ def _opens(rule: dict[str, Any], server: Manifest | None, port: int) -> bool:
 
 def _selects(selector: dict[str, Any], pod: Manifest) -> bool:
     return bool(selector["matchLabels"].items() <= pod["metadata"]["labels"].items())
+
+
+def _by_address(pods: list[Manifest]) -> dict[str, Manifest]:
+    return {pod["status"]["podIP"]: pod for pod in pods if "podIP" in pod["status"]}
+
+
+def _is_known(address: str, pods: dict[str, Manifest]) -> bool:
+    """Whether it is a listed pod or no pod; the address of a pod is listed a moment after it is used."""
+    return address in {*pods, BRIDGE} or ip_address(address) not in ip_network(PODS)
 
 
 def _component(pods: dict[str, Manifest], address: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster.images import OTHER_TAG, TAG
 from tests.cluster.policies import traffic
-from tests.cluster.release import COMPONENT, Release
+from tests.cluster.release import Release
 from tests.cluster.storage import RIGHTS
 from tests.cluster.uploads import uploads
 from tests.deploy.chart import at
@@ -22,7 +22,8 @@ from tests.rigs.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 MARKS = "kubernetes.io/psp"
-LEFT = ("secrets", "persistentvolumeclaims", "jobs", "configmaps", "services", "serviceaccounts")
+GONE_S = 300
+LEFT = ("pods", "secrets", "persistentvolumeclaims", "jobs", "configmaps", "services", "serviceaccounts")
 STATUSES = ("initContainerStatuses", "containerStatuses")
 
 
@@ -214,7 +215,7 @@ def test_a_new_installation_takes_up_what_the_old_one_left(lake: Release) -> Non
     lake.paste("install-kubernetes.md", "uninstall")
     assert lake.secrets() == secrets
     assert len(_names(lake, "persistentvolumeclaims")) == 1
-    lake.kubectl("wait", "--for=delete", "pod", "--selector", COMPONENT, "--timeout=300s")
+    wait_until(lambda: not any(lake.fullname in name for name in _names(lake, "pods")), "pods to go", GONE_S)
     lake.install({})
     assert lake.secrets() == secrets
     assert int(lake.in_database("SELECT count(*) FROM dag_run")) >= runs > 0
@@ -226,13 +227,15 @@ def test_a_new_installation_takes_up_what_the_old_one_left(lake: Release) -> Non
 def test_nothing_is_left_where_nothing_shall_be(lake: Release) -> None:
     lake.paste("install-kubernetes.md", "uninstall")
     lake.paste("install-kubernetes.md", "remove")
-    lake.kubectl("wait", "--for=delete", "pod", "--selector", COMPONENT, "--timeout=300s")
-    own = {name for kind in LEFT for name in _names(lake, kind) if lake.fullname in name}
-    assert own == set()
+    wait_until(lambda: _left(lake) == set(), "everything to go", GONE_S)
 
 
 def _names(lake: Release, kind: str) -> set[str]:
     return {one["metadata"]["name"] for one in lake.get(kind)["items"]}
+
+
+def _left(lake: Release) -> set[str]:
+    return {name for kind in LEFT for name in _names(lake, kind) if lake.fullname in name}
 
 
 def _images(lake: Release) -> set[str]:
