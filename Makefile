@@ -5,8 +5,7 @@ PY := .venv/bin/python
 env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml tools/newest_python.sh
-	rm -rf .venv
-	$$(sh tools/newest_python.sh) -m venv .venv
+	python=$$(sh tools/newest_python.sh) && rm -rf .venv && $$python -m venv .venv
 	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock

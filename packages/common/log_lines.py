@@ -52,6 +52,7 @@ class GatheredLines:
         self._lines.append(text)
         if not self._waiting.is_set():
             self._waiting.set()
+        if not self._thread.is_alive():
             self._have_thread()
         if len(self._lines) > MOST_GATHERED:
             self.flush()
@@ -66,9 +67,8 @@ class GatheredLines:
 
     def _have_thread(self) -> None:
         """Start the thread that writes, which a forked process does not have."""
-        if not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._write_soon, name="log-lines", daemon=True)
-            self._thread.start()
+        self._thread = threading.Thread(target=self._write_soon, name="log-lines", daemon=True)
+        self._thread.start()
 
     def _write_soon(self) -> None:
         while self._waiting.wait():
