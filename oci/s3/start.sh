@@ -149,7 +149,7 @@ ensure_user() {
 
 ensure_quota() {  # an object daemon whose disk is full ends and cannot start; a quota refuses uploads before that
   local size
-  size=$(($(stat --format %s "$data/osd/block") / 20 * 17))
+  size=$(($(stat --format %s "$data/osd/block") / 20480 * 17 * 1024))  # in whole KiB, as it is kept
   [[ $1 != *'"user_quota": {'*'"enabled": true'*"\"max_size\": $size,"* ]] || return 0
   admin quota set --uid ingress --quota-scope user --max-size "$size"
   admin quota enable --uid ingress --quota-scope user

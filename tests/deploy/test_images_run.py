@@ -76,11 +76,11 @@ def test_s3_keeps_its_objects_grows_and_takes_new_keys(engine: DockerEngine, ima
     volume = engine.docker("volume", "create")
     try:
         with running_s3(engine, images["s3"], volume, "first", size_gib=4) as name:
-            assert quota(engine, name) == 4 * 2**30 // 20 * 17
+            assert quota(engine, name) == 4 * 2**30 // 20480 * 17 * 1024
             put = "s3.create_bucket(Bucket='bucket'); s3.put_object(Bucket='bucket', Key='k', Body=b'v')"
             as_client(engine, images["ingress"], name, "first", put)
         with running_s3(engine, images["s3"], volume, "second", size_gib=5) as name:
-            assert quota(engine, name) == 5 * 2**30 // 20 * 17
+            assert quota(engine, name) == 5 * 2**30 // 20480 * 17 * 1024
             get = "print(s3.get_object(Bucket='bucket', Key='k')['Body'].read().decode())"
             assert as_client(engine, images["ingress"], name, "second", get) == "v"
             with pytest.raises(RuntimeError, match="InvalidAccessKeyId"):
