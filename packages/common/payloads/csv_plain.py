@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
@@ -37,7 +38,13 @@ def plain_csv(data: bytes) -> PlainCsv | None:
     mark = separator.encode()
     if len({line.count(mark) for line in lines}) > 1:
         return None
-    return PlainCsv(data, tuple(header_names(lines[0], separator)), len(lines) - 1)
+    return PlainCsv(data, _names(lines[0], separator), len(lines) - 1)
+
+
+@lru_cache(maxsize=64)
+def _names(header: bytes, separator: str) -> tuple[str, ...]:
+    """The names in a header; a station sends the same one every time."""
+    return tuple(header_names(header, separator))
 
 
 def _is_utf8(data: bytes) -> bool:

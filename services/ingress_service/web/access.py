@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingress_service.web.problems import respond_to
 from services.ingress_service.web.signals.metrics import Metrics
-from services.ingress_service.web.signals.tracing import Span, Tracing, hand_on
+from services.ingress_service.web.signals.tracing import NoSpan, Span, Tracing, hand_on
 
 REPLAYED = "Idempotent-Replayed"
 REQUEST_ID = "X-Request-ID"
@@ -26,6 +26,7 @@ SMALL_BODY_BYTES = 64 * 1024
 CLIENT_GONE = 499
 LOGGED = ("user", "item_id", "received_bytes", "reason")
 QUIET_PATHS = frozenset({"/health", "/health/ready", "/metrics"})
+_PLAIN_PATH = re.compile(rb"[A-Za-z0-9/_.-]{0,500}")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 log = structlog.get_logger("ingress.access")
@@ -89,6 +90,8 @@ class AccessMiddleware:
         )
 
     def _trace(self, exchange: Exchange, span: Span) -> None:
+        if isinstance(span, NoSpan):
+            return
         scope, state = exchange.scope, exchange.scope.get("state", {})
         route = getattr(scope.get("route"), "path", "unmatched")
         span.name(f"{scope['method']} {route}")
@@ -131,7 +134,10 @@ class Exchange:
     @property
     def shown_path(self) -> str:
         """The path as it was sent, percent-encoded, so that it cannot break a line of the log."""
-        return quote(self.scope.get("raw_path", b""), safe="/%:@!$&'()*+,;=~")[:500]
+        path = self.scope.get("raw_path", b"")
+        if _PLAIN_PATH.fullmatch(path):
+            return str(path, "ascii")
+        return quote(path, safe="/%:@!$&'()*+,;=~")[:500]
 
     async def receive(self) -> Message:
         """The next message from the client."""
