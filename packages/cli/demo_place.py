@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 INGRESS_USER = "demo"
 AIRFLOW_ADMIN = "admin"
 AIRFLOW_WAKER = "ingress"
-LOCK_TIMEOUT_S = 60  # of Airflow's SQLite, which its parts write in turn: 5 s are too few on a busy machine
+LOCK_TIMEOUT_S = 20  # of Airflow's SQLite, which its parts write in turn: 5 s are too few on a busy machine
 EXTRACTOR_FOLDER = PROJECT_FOLDER / "services" / "extractor_service"
 
 

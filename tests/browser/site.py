@@ -90,7 +90,7 @@ class BrowserSite:
 
 
 def airflow_client(place: DemoPlace, user: str, password: str) -> httpx.Client:
-    client = httpx.Client(base_url=place.airflow_url, timeout=30, trust_env=False)
+    client = httpx.Client(base_url=place.airflow_url, timeout=120, trust_env=False)
     answer = client.post("/auth/token", json={"username": user, "password": password}).raise_for_status()
     client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
     return client
@@ -120,7 +120,7 @@ def running_site(folder: Path) -> Iterator[BrowserSite]:
     with (
         closing(AirflowApi(place)) as airflow,
         Children(folder / "logs", environment, folder) as children,
-        httpx.Client(base_url=place.ingress_url, auth=login, timeout=30, trust_env=False) as ingress,
+        httpx.Client(base_url=place.ingress_url, auth=login, timeout=120, trust_env=False) as ingress,
     ):
         children.start("ingress", [sys.executable, "-m", "services.ingress_service.main"])
         prepare_airflow(children, place)

@@ -123,7 +123,7 @@ def test_what_came_from_outside_is_shown_as_text_and_never_run(site: BrowserSite
 
 def test_page_is_for_those_who_are_logged_in_and_names_what_may_frame_it(site: BrowserSite) -> None:
     address = f"{site.place.airflow_url}/ingress-queue/"
-    assert httpx.get(address, trust_env=False).status_code == 401
+    assert httpx.get(address, timeout=120, trust_env=False).status_code == 401
     headers = site.airflow.get("/ingress-queue/").headers
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
     assert "script-src 'self'" in headers["content-security-policy"]
