@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.rigs.debian import RigUnavailableError, require_packages
+from tests.rigs.by_hand import run_by_hand
+from tests.rigs.debian import require_packages
 from tests.rigs.ports import free_port
 
 PACKAGES = ("ceph-mon", "ceph-osd", "radosgw")
@@ -214,19 +214,14 @@ def running_gateway() -> Iterator[CephRgw]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def told(rig: CephRgw) -> str:
+    """What clients need to know."""
+    return f"S3_ENDPOINT_URL={rig.endpoint} S3_ACCESS_KEY={ACCESS_KEY} S3_SECRET_KEY={SECRET_KEY}"
+
+
 def main() -> int:
-    """Run a gateway until Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with running_gateway() as rig, contextlib.suppress(KeyboardInterrupt):
-            keys = f"S3_ACCESS_KEY={ACCESS_KEY} S3_SECRET_KEY={SECRET_KEY}"
-            sys.stdout.write(f"S3_ENDPOINT_URL={rig.endpoint} {keys}\n")
-            sys.stdout.flush()
-            signal.pause()
-    except RigUnavailableError as reason:
-        sys.stderr.write(f"{reason}\n")
-        return 1
-    return 0
+    """Run one until Ctrl-C or SIGTERM."""
+    return run_by_hand(running_gateway, told)
 
 
 if __name__ == "__main__":

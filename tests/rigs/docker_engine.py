@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.rigs.by_hand import exports, run_by_hand
 from tests.rigs.debian import RigUnavailableError, require_packages, unpacked
 
 FOLDER = Path(os.environ.get("DEPLOY_RIG", "/var/tmp/zarr-fuse-deploy"))
@@ -184,23 +184,17 @@ def running_engine() -> Iterator[DockerEngine]:
         engine.stop()
 
 
-def main() -> int:
-    """Run an engine until Ctrl-C or SIGTERM."""
+def told(engine: DockerEngine) -> str:
+    """What a client needs to know; the base images are there by then."""
     from tests.rigs.base_images import make_base_images
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with running_engine() as engine, contextlib.suppress(KeyboardInterrupt):
-            make_base_images(engine)
-            shown = ("DOCKER_HOST", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "PATH")
-            exports = " ".join(f"{name}={engine.environment[name]}" for name in shown)
-            sys.stdout.write(f"export {exports}\n")
-            sys.stdout.flush()
-            signal.pause()
-    except RigUnavailableError as reason:
-        sys.stderr.write(f"{reason}\n")
-        return 1
-    return 0
+    make_base_images(engine)
+    return exports(engine.environment, "DOCKER_HOST", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "PATH")
+
+
+def main() -> int:
+    """Run one until Ctrl-C or SIGTERM."""
+    return run_by_hand(running_engine, told)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from typing import Any
 import yaml
 
 from tests.rigs import docker_engine, kubernetes_daemons
+from tests.rigs.by_hand import exports, run_by_hand
 from tests.rigs.debian import RigUnavailableError, require_packages, unpacked
 from tests.rigs.kubernetes_names import ServiceNames
 from tests.rigs.kubernetes_node import Node
@@ -202,20 +202,14 @@ def running_cluster() -> Iterator[Cluster]:
         cluster.stop()
 
 
+def told(cluster: Cluster) -> str:
+    """What clients need to know."""
+    return exports(cluster.environment, "KUBECONFIG", "DOCKER_HOST", "PATH")
+
+
 def main() -> int:
-    """Run a cluster until Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with running_cluster() as cluster, contextlib.suppress(KeyboardInterrupt):
-            shown = ("KUBECONFIG", "DOCKER_HOST", "PATH")
-            exports = " ".join(f"{name}={cluster.environment[name]}" for name in shown)
-            sys.stdout.write(f"export {exports}\n")
-            sys.stdout.flush()
-            signal.pause()
-    except RigUnavailableError as reason:
-        sys.stderr.write(f"{reason}\n")
-        return 1
-    return 0
+    """Run one until Ctrl-C or SIGTERM."""
+    return run_by_hand(running_cluster, told)
 
 
 if __name__ == "__main__":

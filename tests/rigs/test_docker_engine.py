@@ -8,6 +8,7 @@ import pytest
 from tests.rigs import debian, docker_engine
 from tests.rigs.debian import RigUnavailableError, debian_mirror, private_apt
 from tests.rigs.docker_engine import FOREIGN_RULE, other_engines, running_engine
+from tests.rigs.waiting import wait_until
 
 
 def test_rig_says_that_it_needs_root(monkeypatch):
@@ -56,6 +57,8 @@ def test_another_engine_of_this_network_is_seen(tmp_path):
     program = tmp_path / "dockerd"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "60"]) as process:
-        assert process.pid in other_engines()
-        process.kill()
+        try:
+            wait_until(lambda: process.pid in other_engines(), "a process to take its name")
+        finally:
+            process.kill()
     assert process.pid not in other_engines()
