@@ -7,11 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from packages.cli.demo_children import Children, DemoError
 from packages.cli.demo_place import AIRFLOW_ADMIN, LOCK_TIMEOUT_S, DemoPlace
 
 MIGRATION_TIMEOUT_S = 120.0
+ATTEMPTS, PAUSE_S = 6, 1.0
 COMPONENTS = {
     "api-server": ["api-server"],
     "scheduler": ["scheduler", "--skip-serve-logs"],
@@ -58,8 +60,15 @@ class AirflowApi:
             return False
 
     def trigger_sweep(self) -> str:
-        """Ask for a run of the sweep DAG; its id."""
-        answer = self._client.post(f"/api/v2/dags/{SWEEP_DAG}/dagRuns", json={"logical_date": None})
+        """Ask for a run of the sweep DAG; its id. A troubled Airflow is asked again: no run is one too many."""
+        asking = Retrying(
+            retry=retry_if_result(lambda answer: answer.is_server_error),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_fixed(PAUSE_S),
+        )
+        path = f"/api/v2/dags/{SWEEP_DAG}/dagRuns"
+        answer = asking(self._client.post, path, json={"logical_date": None})
         return str(answer.raise_for_status().json()["dag_run_id"])
 
     def run_state(self, run_id: str) -> str:
