@@ -60,7 +60,10 @@ class AirflowApi:
             return False
 
     def trigger_sweep(self) -> str:
-        """Ask for a run of the sweep DAG; its id. An Airflow in trouble is asked again: two runs do no harm."""
+        """Ask for a run of the sweep DAG; its id.
+
+        An Airflow in trouble of its own is asked again: two runs do no harm.
+        """
         asking = Retrying(
             retry=retry_if_result(lambda answer: answer.is_server_error),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
