@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.rigs.by_hand import exports, run_by_hand
+from tests.rigs.commands import run_command
 from tests.rigs.debian import RigUnavailableError, require_packages, unpacked
 
 FOLDER = Path(os.environ.get("DEPLOY_RIG", "/var/tmp/zarr-fuse-deploy"))
-START_S, STOP_S, COMMAND_S = 60, 30, 900
+START_S, STOP_S = 60, 30
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 TABLES = ("filter", "nat")
 PACKAGES = {
@@ -96,18 +97,7 @@ class DockerEngine:
 
     def run(self, *command: str | Path, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command against the engine; a failure shows the end of its output."""
-        done = subprocess.run(
-            list(map(str, command)),
-            env=self.environment | more,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-        )
-        if check and done.returncode:
-            output = f"{done.stdout}{done.stderr}"[-4000:]
-            raise RuntimeError(f"{shlex.join(map(str, command))} ended with {done.returncode}: {output}")
-        return done
+        return run_command(command, self.environment | more, check=check)
 
     def docker(self, *arguments: str | Path, check: bool = True) -> str:
         """Standard output of a docker command."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import yaml
 
 from tests.rigs import docker_engine, kubernetes_daemons
 from tests.rigs.by_hand import exports, run_by_hand
+from tests.rigs.commands import run_command
 from tests.rigs.debian import RigUnavailableError, require_packages, unpacked
 from tests.rigs.kubernetes_names import ServiceNames
 from tests.rigs.kubernetes_node import Node
@@ -43,7 +43,7 @@ SYSTEM = {
     "openssl": "openssl",
     "procps": "sysctl",
 }
-COMMAND_S, START_S, VOLUMES = 900, 180, 8
+START_S, VOLUMES = 180, 8
 
 
 @dataclass
@@ -68,19 +68,7 @@ class Cluster:
         self, *command: str | Path, check: bool = True, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command outside of the node; a failure shows the end of its output."""
-        done = subprocess.run(
-            list(map(str, command)),
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-        )
-        if check and done.returncode:
-            output = f"{done.stdout}{done.stderr}"[-4000:]
-            raise RuntimeError(f"{shlex.join(map(str, command))} ended with {done.returncode}: {output}")
-        return done
+        return run_command(command, self.environment, stdin=stdin, check=check)
 
     def kubectl(self, *arguments: str | Path, stdin: str = "") -> str:
         """Standard output of kubectl."""

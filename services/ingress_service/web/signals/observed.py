@@ -32,17 +32,15 @@ class Observer:
         if _inside.get():
             yield
             return
-        token, began, outcome = _inside.set(True), time.perf_counter(), "ok"
+        token, began, outcome = _inside.set(True), time.perf_counter(), "interrupted"
         with self.tracing.storage(operation) as span:
             try:
                 yield
+                outcome = "ok"
             except StorageError as error:
                 outcome = error.kind
                 if not isinstance(error, ObjectMissingError):
                     span.fail(outcome)
-                raise
-            except BaseException:
-                outcome = "interrupted"
                 raise
             finally:
                 _inside.reset(token)

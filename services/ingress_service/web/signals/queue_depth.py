@@ -15,6 +15,7 @@ from packages.common.queue import Queue
 from packages.common.wording import counted
 from services.ingress_service.errors import QueueFullError
 from services.ingress_service.web.items.positions import received_at
+from zarr_fuse.undoing import undone_on_error
 
 COUNTED_ITEMS = 200_000
 """Where one count ends, unless the limit of the queue is higher: two hundred thousand are 400 requests."""
@@ -50,14 +51,14 @@ class QueueDepth:
         began = datetime.now(UTC)
         with self._lock:
             self._since, before = Counter(), self._since
-        try:
+        with undone_on_error(lambda: self._count_again(before)):
             counts = {state: self._listed(state, stop) for state in COUNTED_STATES}
-        except Exception:
-            with self._lock:
-                self._since += before
-            raise
         if not stop.is_set():
             self.counts, self.counted_at, self._oldest_since = counts, began, None
+
+    def _count_again(self, accepted: Counter[str]) -> None:
+        with self._lock:
+            self._since += accepted
 
     def _listed(self, state: ItemState, stop: threading.Event) -> Count:
         count, limit = Count(), max(COUNTED_ITEMS, self._max_items or 0)
